@@ -1,0 +1,1 @@
+"""Benchmarks beside named peers: python -m bench NAME."""

@@ -1,0 +1,1 @@
+"""Opt-outs and recording notices, with proof."""

@@ -1,0 +1,1 @@
+"""Customers, their numbers and vehicles, and who is calling."""

@@ -1,0 +1,1 @@
+"""Things a person must do by a time."""

@@ -1,0 +1,1 @@
+"""Telephone menus as data, the engine that plays them and its host."""

@@ -1,0 +1,1 @@
+"""FastAGI: the wire between the menu engine and Asterisk."""

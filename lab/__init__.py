@@ -1,0 +1,1 @@
+"""The simulated outside world: public network, customers, agents, faults."""

@@ -1,0 +1,1 @@
+"""All SQL: one module per aggregate, on SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Numbers, working time, calls, agents, queues and the ports to a telephone switch."""

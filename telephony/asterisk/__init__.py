@@ -1,0 +1,1 @@
+"""The Asterisk adapter: protocol, connection, rendering of its files and a private copy."""

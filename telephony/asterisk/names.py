@@ -1,0 +1,46 @@
+"""The names Careline and Asterisk share. Templates and code take them from here, nowhere else.
+
+Only ids of [0-9A-Za-z-] travel in channel variables, ActionID, ChannelId and Account.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Contexts (config/asterisk/extensions.conf.j2)
+INBOUND: Final = "careline-inbound"  # calls from the trunk; cannot dial out
+ROUTE: Final = "careline-route"  # acts on IVR_DONE
+FALLBACK: Final = "careline-fallback"  # the service is away or silent
+VOICEMAIL: Final = "careline-voicemail"
+AGENTS: Final = "careline-agents"  # what agents' phones may dial
+OUTBOUND: Final = "careline-outbound"  # the only way to the trunk; allow-list and caps
+HOLD: Final = "careline-hold"  # a customer hears music
+PARKED_AGENT: Final = "careline-agent-waits"  # the agent's leg while its customer is on hold
+TRANSFER: Final = "careline-transfer"  # targets of transfers: agent-ENDPOINT, queue-NAME
+CONFERENCE: Final = "careline-conference"
+
+# Endpoints
+TRUNK: Final = "careline-trunk"
+
+# Channel variables
+IVR_DONE: Final = "IVR_DONE"  # set by the service as its very last act: the route, see below
+LANGUAGE: Final = "CL_LANG"  # zh-CN or en
+RECORD: Final = "CL_RECORD"  # yes once the recording notice was given and not refused
+CALL: Final = "CL_CALL"  # Careline's call id, for transfers and recordings
+
+# User events from the dialplan, written both to AMI (UserEvent) and to CEL (CELGenUserEvent)
+USER_EVENT: Final = "Careline"  # AMI UserEvent name; headers Kind, Value
+CEL_VOICEMAIL: Final = "CarelineVoicemail"  # extra: file name without folder
+CEL_RECORDING: Final = "CarelineRecording"
+CEL_FALLBACK: Final = "CarelineFallback"
+CEL_REFUSED: Final = "CarelineRefused"
+
+# Routes: the value of IVR_DONE, parts joined by "-".
+#   hangup
+#   queue-NAME-PRIORITY-MAXWAIT            app_queue, seconds
+#   agent-ENDPOINT-SECONDS-QUEUE-PRIORITY  ring one agent first, then the queue
+#   voicemail-BOX                          leave a message in a queue's box
+ROUTE_HANGUP: Final = "hangup"
+ROUTE_QUEUE: Final = "queue"
+ROUTE_AGENT: Final = "agent"
+ROUTE_VOICEMAIL: Final = "voicemail"

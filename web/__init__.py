@@ -1,0 +1,1 @@
+"""All HTTP: pages, JSON API, live events, health."""
