@@ -8,7 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    SettingsConfigDict,
+)
 
 from ivr.options import IvrOptions
 from storage.options import StorageOptions
@@ -25,10 +28,16 @@ class Settings(BaseSettings):
     """Everything an installation may set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CARELINE__", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="CARELINE__",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
-    data: Path = Field(Path("data"), description="folder of the database, recordings, spool and rendered files")
+    data: Path = Field(
+        Path("data"), description="folder of the database, recordings, spool and rendered files"
+    )
     dealership: str = Field("示例汽车服务中心", description="name said and shown to customers")
     telephony: TelephonyOptions = TelephonyOptions()
     calendar: CalendarOptions = CalendarOptions()

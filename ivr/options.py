@@ -11,10 +11,16 @@ class IvrOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     flows: str = Field("", description="folder of flow files; empty: the shipped ones")
-    prompts: str = Field("", description="folder with the house's own recordings, looked at first; empty: shipped only")
+    prompts: str = Field(
+        "", description="folder with the house's own recordings, looked at first; empty: shipped only"
+    )
     digit_seconds: float = Field(5.0, ge=1, le=60, description="wait for the first key")
     between_digits_seconds: float = Field(3.0, ge=0.5, le=30)
     tries: int = Field(3, ge=1, le=10, description="invalid or missing input before the flow's way out")
-    step_margin_seconds: float = Field(3.0, ge=1, le=30, description="silence of the service tolerated beyond a step's own time")
-    max_steps: int = Field(100, ge=10, le=10_000, description="steps in one call before it goes to the fallback queue")
+    step_margin_seconds: float = Field(
+        3.0, ge=1, le=30, description="silence of the service tolerated beyond a step's own time"
+    )
+    max_steps: int = Field(
+        100, ge=10, le=10_000, description="steps in one call before it goes to the fallback queue"
+    )
     max_calls: int = Field(500, ge=1, le=10_000, description="FastAGI connections at once")

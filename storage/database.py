@@ -16,7 +16,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 T = TypeVar("T")
@@ -64,10 +65,19 @@ def make_engine(url: str, *, writer: bool, size: int, pool_seconds: float) -> En
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(
-            url, pool_size=size, max_overflow=0, pool_timeout=pool_seconds, pool_pre_ping=True, pool_recycle=1800
+            url,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=pool_seconds,
+            pool_pre_ping=True,
+            pool_recycle=1800,
         )
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_timeout=pool_seconds,
+        url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=pool_seconds,
         connect_args={"timeout": pool_seconds, "check_same_thread": False},
     )
 

@@ -10,7 +10,10 @@ class StorageOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str = Field("", description="SQLAlchemy address; empty: SQLite below the data folder; postgresql+psycopg://… for PostgreSQL")
+    url: str = Field(
+        "",
+        description="SQLAlchemy address; empty: SQLite below the data folder; postgresql+psycopg://… for PostgreSQL",
+    )
     readers: int = Field(4, ge=1, le=64, description="reading connections")
     writers: int = Field(8, ge=1, le=64, description="writing connections on PostgreSQL; SQLite has one")
     pool_seconds: float = Field(10.0, gt=0, le=120, description="longest wait for a connection")

@@ -53,7 +53,9 @@ class FenceOptions(Options):
 class SwitchOptions(Options):
     """The Asterisk that Careline drives."""
 
-    mode: Literal["private", "system"] = Field("private", description="own copy run by Careline, or one that runs already")
+    mode: Literal["private", "system"] = Field(
+        "private", description="own copy run by Careline, or one that runs already"
+    )
     system_name: Id = Field("careline", description="Asterisk's systemname; makes call ids unique")
     ami_host: str = "127.0.0.1"
     ami_port: Port = 5038
@@ -63,7 +65,9 @@ class SwitchOptions(Options):
     ami_actions_secret: str = ""
     action_seconds: float = Field(5.0, gt=0, le=60, description="deadline of one AMI action")
     ping_seconds: float = Field(10.0, gt=0, le=300)
-    queue_limit: int = Field(50_000, ge=1000, description="events held in memory before the session is dropped on purpose")
+    queue_limit: int = Field(
+        50_000, ge=1000, description="events held in memory before the session is dropped on purpose"
+    )
     http_port: Port = Field(8088, description="Asterisk's HTTP port (WebSocket for browser phones), loopback")
     agi_host: str = "127.0.0.1"
     agi_port: Port = 4573
@@ -82,8 +86,12 @@ class QueueOptions(Options):
     max_wait_seconds: int = Field(300, ge=10, le=7200)
     max_callers: int = Field(50, ge=0, le=1000, description="0: no limit")
     overflow: str = Field("", description="queue that takes callers after max_wait_seconds; empty: voicemail")
-    no_agents: Literal["wait", "overflow", "voicemail", "callback"] = Field("wait", description="route when nobody is signed in")
-    missed_before_pause: int = Field(2, ge=0, le=20, description="missed rings in a row before an agent is paused; 0: never")
+    no_agents: Literal["wait", "overflow", "voicemail", "callback"] = Field(
+        "wait", description="route when nobody is signed in"
+    )
+    missed_before_pause: int = Field(
+        2, ge=0, le=20, description="missed rings in a row before an agent is paused; 0: never"
+    )
     weight: int = Field(0, ge=0, le=100)
     service_level_seconds: int = Field(20, ge=1, le=600)
     music: str = "default"
@@ -95,10 +103,14 @@ class HotlineOptions(Options):
         default_factory=lambda: {"4008001234": "service", "4008005678": "complaints"},
         description="called number, as the trunk delivers it, to flow",
     )
-    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field("CN", description="how national numbers are read")
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
+        "CN", description="how national numbers are read"
+    )
     area_code: str = Field("", description="own area code, for local numbers without one")
     languages: list[Literal["zh-CN", "en"]] = Field(["zh-CN", "en"], min_length=1)
-    last_resort_phone: str = Field("", description="endpoint or number that rings when no agent can be reached")
+    last_resort_phone: str = Field(
+        "", description="endpoint or number that rings when no agent can be reached"
+    )
     longest_call_minutes: int = Field(240, ge=1, le=1440)
 
 
@@ -120,8 +132,12 @@ class CalendarOptions(Options):
         ]
     )
     closed_dates: list[date] = Field(default_factory=list, description="closed whatever the calendar says")
-    open_dates: list[date] = Field(default_factory=list, description="open on normal hours whatever the calendar says")
-    makeup_day_as: Literal["mon", "tue", "wed", "thu", "fri"] = Field("fri", description="whose hours a make-up workday has")
+    open_dates: list[date] = Field(
+        default_factory=list, description="open on normal hours whatever the calendar says"
+    )
+    makeup_day_as: Literal["mon", "tue", "wed", "thu", "fri"] = Field(
+        "fri", description="whose hours a make-up workday has"
+    )
 
 
 class RecordingOptions(Options):
@@ -138,7 +154,9 @@ class VoicemailOptions(Options):
 
 
 class CallbackOptions(Options):
-    promise_minutes: int = Field(30, ge=5, le=480, description="call-backs are promised within this much working time")
+    promise_minutes: int = Field(
+        30, ge=5, le=480, description="call-backs are promised within this much working time"
+    )
     offer_after_seconds: int = Field(60, ge=0, le=3600)
 
 
@@ -152,8 +170,12 @@ class TelephonyOptions(Options):
         default_factory=lambda: {
             "service": QueueOptions(label={"zh-CN": "售后服务", "en": "Service"}, fallback=True),
             "sales": QueueOptions(label={"zh-CN": "销售咨询", "en": "Sales"}, overflow="service"),
-            "complaints": QueueOptions(label={"zh-CN": "投诉", "en": "Complaints"}, overflow="service", weight=5),
-            "roadside": QueueOptions(label={"zh-CN": "道路救援", "en": "Roadside help"}, overflow="service", weight=10),
+            "complaints": QueueOptions(
+                label={"zh-CN": "投诉", "en": "Complaints"}, overflow="service", weight=5
+            ),
+            "roadside": QueueOptions(
+                label={"zh-CN": "道路救援", "en": "Roadside help"}, overflow="service", weight=10
+            ),
         }
     )
     recording: RecordingOptions = RecordingOptions()

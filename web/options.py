@@ -18,4 +18,6 @@ class WebOptions(BaseModel):
     body_seconds: float = Field(10.0, ge=1, le=120, description="deadline for a request body")
     body_bytes: int = Field(1_048_576, ge=1024, le=1_073_741_824)
     connections_per_address: int = Field(100, ge=1, le=10_000)
-    login_tries: int = Field(8, ge=1, le=100, description="wrong passwords per login and address in 15 minutes")
+    login_tries: int = Field(
+        8, ge=1, le=100, description="wrong passwords per login and address in 15 minutes"
+    )
