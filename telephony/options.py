@@ -160,6 +160,14 @@ class CallbackOptions(Options):
     offer_after_seconds: int = Field(60, ge=0, le=3600)
 
 
+class DepartmentOptions(Options):
+    """A department calls are transferred to: one of our queues, or a number outside."""
+
+    label: dict[str, str] = Field(default_factory=dict, description="name per language")
+    queue: str = Field("", description="queue that answers for it")
+    number: str = Field("", pattern=r"^(\+[0-9]{7,15})?$", description="or an E.164 number outside")
+
+
 class TelephonyOptions(Options):
     sip: SipOptions = SipOptions()
     trunk: TrunkOptions = TrunkOptions()
@@ -178,6 +186,7 @@ class TelephonyOptions(Options):
             ),
         }
     )
+    departments: dict[Id, DepartmentOptions] = Field(default_factory=dict)
     recording: RecordingOptions = RecordingOptions()
     voicemail: VoicemailOptions = VoicemailOptions()
     callback: CallbackOptions = CallbackOptions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage.tables import telephony
 from storage.tables.base import metadata
 
-__all__ = ["metadata"]
+__all__ = ["metadata", "telephony"]

@@ -1,0 +1,282 @@
+"""Handling a live call: hold, transfer, conference, recording, hang-up, and placing one.
+
+Each order looks at the switch's channels first, so it acts on what is, not on what was. What was done is
+recorded as a fact of the call before the next order can see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from telephony.calls import Call, CallState
+from telephony.clock import Clock
+from telephony.facts import Fact, FactKind, Source
+from telephony.fences import Fences
+from telephony.ports import ActionRefused, Channel, Place, Placing, Side, Switch
+
+TargetKind = Literal["agent", "queue", "department"]
+
+
+class ControlError(Exception):
+    """Base of what cannot be done with a call.
+
+    ControlError
+    ├── NoSuchCall       no live call of that id
+    ├── NotYourCall      somebody else is talking on it; names the holder
+    ├── NotPossibleNow   the call is in a state that does not allow it; says which
+    └── NoSuchTarget     no such agent, queue or department to transfer to
+    """
+
+    error_id = "call-control"
+
+
+class NoSuchCall(ControlError):
+    error_id = "no-such-call"
+
+
+class NotYourCall(ControlError):
+    error_id = "not-your-call"
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"This call is with {holder}.")
+
+
+class NotPossibleNow(ControlError):
+    error_id = "not-possible-now"
+
+
+class NoSuchTarget(ControlError):
+    error_id = "no-such-target"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Where a call goes: an agent (endpoint), a queue (name) or a department (name)."""
+
+    kind: TargetKind
+    name: str
+
+    @property
+    def extension(self) -> str:
+        return f"{self.kind}-{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Legs:
+    """The live legs of one call."""
+
+    customer: Channel
+    agent: Channel | None
+    #: The person an agent consults: in the agent's bridge, not the customer.
+    consulted: Channel | None
+
+
+class Calls(Protocol):
+    """The live call log, as control needs it."""
+
+    def live(self, call_id: str) -> Call | None: ...
+
+    async def record(self, *facts: Fact) -> None: ...
+
+
+def find_legs(call: Call, channels: Sequence[Channel], endpoint: str) -> Legs:
+    """The legs of `call`, `endpoint` being the agent's phone. Raises NotPossibleNow without a customer's leg."""
+    own = [channel for channel in channels if channel.linkedid == call.linkedid]
+    customer = next((channel for channel in own if channel.side is Side.TRUNK), None)
+    agent = next((channel for channel in own if endpoint and channel.endpoint == endpoint), None)
+    if customer is None:
+        others = [channel for channel in own if channel is not agent and channel.side is not Side.SWITCH]
+        customer = next(iter(others), None)
+    if customer is None:
+        raise NotPossibleNow("The customer's line is no longer there; the call has just ended.")
+    consulted = None
+    if agent is not None:
+        consulted = next(
+            (
+                channel
+                for channel in own
+                if channel not in (agent, customer) and channel.side is not Side.SWITCH
+            ),
+            None,
+        )
+    return Legs(customer=customer, agent=agent, consulted=consulted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """The orders an agent or a supervisor can give about a live call."""
+
+    switch: Switch
+    calls: Calls
+    clock: Clock
+    fences: Fences
+    #: Times of the last hour's outbound calls, newest last.
+    recent_dials: Callable[[], Awaitable[Sequence[datetime]]]
+    #: Creates the row of an outbound call before anything is dialed; gives its id.
+    open_outbound: Callable[[str, str], Awaitable[str]]
+    #: Extensions that exist at Place.TRANSFER.
+    targets: Callable[[], frozenset[str]]
+
+    async def hold(self, call_id: str, endpoint: str) -> None:
+        """The customer hears music; the agent's leg waits."""
+        call, legs = await self._talking(call_id, endpoint)
+        assert legs.agent is not None
+        await self.switch.move_both(
+            legs.customer.name, (Place.HOLD, ""), legs.agent.name, (Place.AGENT_WAITS, "")
+        )
+        await self._tell(call, FactKind.HELD, legs.customer)
+
+    async def resume(self, call_id: str, endpoint: str) -> None:
+        """The customer and the agent hear each other again."""
+        call, legs = await self._with_agent(call_id, endpoint)
+        if call.state is not CallState.HELD:
+            raise NotPossibleNow("The customer is not on hold.")
+        assert legs.agent is not None
+        await self.switch.bridge(legs.customer.name, legs.agent.name)
+        await self._tell(call, FactKind.RESUMED, legs.customer)
+
+    async def transfer(self, call_id: str, endpoint: str, target: Target) -> None:
+        """Blind transfer: the customer goes to the target, the agent is free."""
+        self._known(target)
+        call, legs = await self._with_agent(call_id, endpoint)
+        if call.state is CallState.HELD:
+            await self._tell(call, FactKind.RESUMED, legs.customer)
+        await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="blind", target=target.extension)
+        await self.switch.move(legs.customer.name, Place.TRANSFER, target.extension)
+        if legs.agent is not None and call.state is CallState.HELD:
+            await self._quietly_hang_up(legs.agent.name)
+
+    async def consult(self, call_id: str, endpoint: str, target: Target) -> None:
+        """First half of an attended transfer: the customer hears music, the agent talks to the target."""
+        self._known(target)
+        call, legs = await self._with_agent(call_id, endpoint)
+        assert legs.agent is not None
+        if legs.consulted is not None:
+            raise NotPossibleNow("You are already talking to somebody else about this call.")
+        if call.state is CallState.HELD:
+            await self.switch.move(legs.agent.name, Place.TRANSFER, target.extension)
+            return
+        await self.switch.move_both(
+            legs.customer.name, (Place.HOLD, ""), legs.agent.name, (Place.TRANSFER, target.extension)
+        )
+        await self._tell(call, FactKind.HELD, legs.customer)
+
+    async def complete_transfer(self, call_id: str, endpoint: str) -> None:
+        """Second half: the customer and the consulted person talk, the agent is free."""
+        call, legs = await self._with_agent(call_id, endpoint)
+        if legs.consulted is None or not legs.consulted.is_up:
+            raise NotPossibleNow("The other person has not answered yet; wait, or take the customer back.")
+        assert legs.agent is not None
+        await self._tell(
+            call, FactKind.TRANSFERRED, legs.customer, how="attended", target=legs.consulted.endpoint
+        )
+        await self._tell(call, FactKind.RESUMED, legs.customer)
+        await self.switch.bridge(legs.customer.name, legs.consulted.name)
+        await self._quietly_hang_up(legs.agent.name)
+
+    async def cancel_transfer(self, call_id: str, endpoint: str) -> None:
+        """The consulted person is let go and the customer is back with the agent."""
+        call, legs = await self._with_agent(call_id, endpoint)
+        if call.state is not CallState.HELD:
+            raise NotPossibleNow("No transfer is under way.")
+        assert legs.agent is not None
+        await self.switch.bridge(legs.customer.name, legs.agent.name)
+        if legs.consulted is not None:
+            await self._quietly_hang_up(legs.consulted.name)
+        await self._tell(call, FactKind.RESUMED, legs.customer)
+
+    async def conference(self, call_id: str, endpoint: str, invited: Target | None = None) -> None:
+        """Everyone on the call meets in one room; `invited` (an agent) is rung and joins on answer."""
+        if invited is not None:
+            self._known(invited)
+            if invited.kind != "agent":
+                raise NoSuchTarget("Only a person can be invited into a conference.")
+        call, legs = await self._with_agent(call_id, endpoint)
+        assert legs.agent is not None
+        room = (Place.CONFERENCE, call.id)
+        await self.switch.move_both(legs.customer.name, room, legs.agent.name, room)
+        if call.state is CallState.HELD:
+            await self._tell(call, FactKind.RESUMED, legs.customer)
+        if legs.consulted is not None:
+            await self.switch.move(legs.consulted.name, *room)
+        await self._tell(call, FactKind.CONFERENCE_JOINED, legs.customer, conference=call.id)
+        if invited is not None:
+            await self.switch.invite(invited.name, *room, call_id=call.id)
+
+    async def pause_recording(self, call_id: str, endpoint: str) -> None:
+        """Nothing is recorded until it is resumed; the gap stays in the file as silence (C08)."""
+        await self._recording(call_id, endpoint, muted=True)
+
+    async def resume_recording(self, call_id: str, endpoint: str) -> None:
+        await self._recording(call_id, endpoint, muted=False)
+
+    async def hang_up(self, call_id: str, endpoint: str) -> None:
+        """End the call for everybody."""
+        _call, legs = await self._with_agent(call_id, endpoint, needs_agent=False)
+        await self.switch.hang_up(legs.customer.name)
+        if legs.agent is not None:
+            await self._quietly_hang_up(legs.agent.name)
+
+    async def dial(self, number: str, endpoint: str, *, by: str) -> str:
+        """Ring the agent, then the number (E.164). Gives the call's id; its row exists before anything rings.
+
+        Raises DialRefused by the fences, SwitchError by the switch.
+        """
+        now = self.clock.now()
+        self.fences.check(number, await self.recent_dials(), now)
+        call_id = await self.open_outbound(number, by)
+        await self.switch.place(Placing(call_id=call_id, agent_endpoint=endpoint, number=number))
+        return call_id
+
+    def _known(self, target: Target) -> None:
+        if target.extension not in self.targets():
+            raise NoSuchTarget(f"There is no {target.kind} {target.name} to transfer to.")
+
+    async def _recording(self, call_id: str, endpoint: str, *, muted: bool) -> None:
+        call, legs = await self._with_agent(call_id, endpoint)
+        if not call.recording:
+            raise NotPossibleNow("This call is not being recorded.")
+        await self.switch.mute_recording(legs.customer.name, muted=muted)
+        kind = FactKind.RECORDING_PAUSED if muted else FactKind.RECORDING_RESUMED
+        await self._tell(call, kind, legs.customer)
+
+    async def _talking(self, call_id: str, endpoint: str) -> tuple[Call, Legs]:
+        call, legs = await self._with_agent(call_id, endpoint)
+        if call.state is not CallState.TALKING:
+            raise NotPossibleNow(f"The call is {call.state.value.replace('_', ' ')}, not in conversation.")
+        return call, legs
+
+    async def _with_agent(
+        self, call_id: str, endpoint: str, *, needs_agent: bool = True
+    ) -> tuple[Call, Legs]:
+        call = self.calls.live(call_id)
+        if call is None or call.state is CallState.ENDED:
+            raise NoSuchCall("There is no such call any more; it has ended.")
+        legs = find_legs(call, await self.switch.channels(), endpoint)
+        if needs_agent and legs.agent is None:
+            raise NotYourCall(call.agent_id or "nobody yet")
+        return call, legs
+
+    async def _quietly_hang_up(self, channel: str) -> None:
+        try:
+            await self.switch.hang_up(channel)
+        except ActionRefused:
+            return  # it was gone already, which is what was wanted
+
+    async def _tell(self, call: Call, kind: FactKind, channel: Channel, **data: str) -> None:
+        at = self.clock.now()
+        await self.calls.record(
+            Fact(
+                source=Source.SERVICE,
+                key=f"{kind.value}:{call.id}:{at.timestamp():.6f}",
+                kind=kind,
+                at=at,
+                linkedid=call.linkedid,
+                uniqueid=channel.uniqueid,
+                data=data,
+            )
+        )

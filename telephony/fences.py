@@ -1,0 +1,56 @@
+"""Toll-fraud fences: which number may be dialed, and how often. The dialplan holds the same list again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from telephony.options import FenceOptions
+
+
+class DialRefused(Exception):
+    """The fences do not let this number be dialed; nothing was dialed."""
+
+    error_id = "dial-refused"
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        self.rule = rule
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fences:
+    """The house's rules as one question."""
+
+    options: FenceOptions
+
+    def check(self, number: str, recent: Sequence[datetime], now: datetime) -> None:
+        """Raise DialRefused unless `number` (E.164) may be dialed now.
+
+        `recent` holds the times of the outbound calls of at least the last hour.
+        """
+        digits = number.removeprefix("+")
+        if (
+            not number.startswith("+")
+            or not digits.isascii()
+            or not digits.isdigit()
+            or not 7 <= len(digits) <= 15
+        ):
+            raise DialRefused(
+                "not-a-number", "This is not a complete number with country code; nothing was dialed."
+            )
+        if not number.startswith(tuple(self.options.allowed_prefixes)):
+            raise DialRefused(
+                "prefix-not-allowed",
+                f"Numbers outside {', '.join(self.options.allowed_prefixes)} may not be dialed; "
+                "an administrator can add a prefix under telephony.fences.allowed_prefixes.",
+            )
+        if number.startswith(tuple(self.options.refused_prefixes)):
+            raise DialRefused("prefix-refused", "Numbers with this prefix are refused by telephony.fences.")
+        if sum(1 for at in recent if now - at < timedelta(hours=1)) >= self.options.calls_per_hour:
+            raise DialRefused(
+                "calls-per-hour",
+                f"{self.options.calls_per_hour} calls were dialed in the last hour, the most allowed; "
+                "try again later or raise telephony.fences.calls_per_hour.",
+            )
