@@ -33,7 +33,63 @@ USER_EVENT: Final = "Careline"  # AMI UserEvent name; headers Kind, Value
 CEL_VOICEMAIL: Final = "CarelineVoicemail"  # extra: file name without folder
 CEL_RECORDING: Final = "CarelineRecording"
 CEL_FALLBACK: Final = "CarelineFallback"
-CEL_REFUSED: Final = "CarelineRefused"
+CEL_REFUSED: Final = "CarelineRefused"  # extra: the fence that said no (FENCE_…)
+CEL_RECORDING_FAILED: Final = "CarelineRecordingFailed"  # extra: why; the call itself goes on
+
+# Why a call went to the fallback: Value of the user event, extra of the CEL event
+FALLBACK_UNSET: Final = "unset"  # the service closed or refused the FastAGI connection without a route
+FALLBACK_SILENT: Final = "silent"  # the dead man's switch fired
+FALLBACK_ROUTE: Final = "route"  # the route names no queue, phone or box of ours
+FALLBACK_HOLD: Final = "hold"  # left on hold with nobody coming back
+
+# Which fence of the dialplan refused a call
+FENCE_NUMBER: Final = "number"  # not a complete E.164 number
+FENCE_PREFIX: Final = "prefix"  # outside the allow-list, or refused by name
+FENCE_CHANNELS: Final = "channels"  # the trunk's channels are all in use
+FENCE_PHONE: Final = "phone"  # this phone has too many calls out
+FENCE_HOUR: Final = "hour"  # too many calls out in this hour
+
+# Queue whose members are all phones, paused or not. Ids of queues hold no dash, so it collides with none.
+FALLBACK_QUEUE: Final = "careline-fallback"
+
+# Files below <data>/asterisk/log, one CSV record a line, every field quoted, columns in this order.
+# Times are seconds of the epoch with six decimals.
+CEL_FILE: Final = "cel-custom/cel.csv"
+CEL_COLUMNS: Final = (
+    "eventtype",  # a user-defined event has its own name here
+    "eventtime",
+    "uniqueid",
+    "linkedid",
+    "channame",
+    "num",
+    "exten",
+    "context",
+    "appname",
+    "peer",
+    "accountcode",
+    "eventextra",  # JSON, e.g. {"hangupcause":16,"hangupsource":"…","dialstatus":""} or {"extra":"…"}
+)
+CDR_FILE: Final = "cdr-custom/cdr.csv"
+CDR_COLUMNS: Final = (
+    "uniqueid",
+    "linkedid",
+    "sequence",
+    "src",
+    "dst",
+    "dcontext",
+    "channel",
+    "dstchannel",
+    "lastapp",
+    "start",
+    "answer",
+    "end",
+    "duration",
+    "billsec",
+    "disposition",
+    "accountcode",
+    "peeraccount",
+)
+QUEUE_LOG_FILE: Final = "queue_log"  # app_queue's own format; the agent column holds the member's name
 
 # Routes: the value of IVR_DONE, parts joined by "-".
 #   hangup
