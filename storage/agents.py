@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from access.ids import new_id
+from storage.database import Database
 from storage.tables.access import users
 from storage.tables.telephony import agent_changes, agents, phones
 from telephony.agents import Agent, AgentState
+from telephony.desk import NoSuchAgent
 from telephony.phones import Phone, PhoneKind
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -126,3 +128,32 @@ def give_phones(
 def take_phones(connection: Connection, user_id: str) -> None:
     """Remove a user's phones: nobody can register with them after the next render."""
     connection.execute(delete(phones).where(phones.c.user_id == user_id))
+
+
+class AgentTable:
+    """`telephony.desk.AgentRows` on the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def change(
+        self, agent_id: str, decide: Callable[[Agent], Agent], *, event: str, now: datetime, actor: str
+    ) -> tuple[Agent, Agent]:
+        def work(connection: Connection) -> tuple[Agent, Agent]:
+            connection.execute(select(users.c.id).where(users.c.id == agent_id).with_for_update())
+            before = get(connection, agent_id)
+            if before is None:
+                raise NoSuchAgent("There is no such agent.")
+            after = decide(before)
+            if after != before:
+                save(connection, after, event=event, now=now, actor=actor)
+            return before, after
+
+        return await self._database.write(work)
+
+    async def find(self) -> Sequence[Agent]:
+        return await self._database.read(find)
+
+    async def endpoints(self) -> Mapping[str, str]:
+        phones = await self._database.read(all_phones)
+        return {phone.endpoint: phone.owner_id for phone in phones}

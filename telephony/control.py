@@ -84,7 +84,7 @@ class Calls(Protocol):
 
 
 def find_legs(call: Call, channels: Sequence[Channel], endpoint: str) -> Legs:
-    """The legs of `call`, `endpoint` being the agent's phone. Raises NotPossibleNow without a customer's leg."""
+    """The legs of `call`; `endpoint` is the agent's phone. Raises NotPossibleNow: the customer is gone."""
     own = [channel for channel in channels if channel.linkedid == call.linkedid]
     customer = next((channel for channel in own if channel.side is Side.TRUNK), None)
     agent = next((channel for channel in own if endpoint and channel.endpoint == endpoint), None)

@@ -1,0 +1,196 @@
+"""Recordings and voicemail: rows made in the same transaction as the call, retention and legal hold."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import PurePath
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from access.ids import new_id
+from storage.tables.telephony import recording_gaps, recordings, voicemails
+from telephony.calls import Call, CallState
+from telephony.facts import Fact, FactKind
+from telephony.recordings import Recording, RecordingState, Voicemail, VoicemailState
+
+
+def _file(fact: Fact) -> str:
+    """Only the last part of the name: a fact can never lead outside the folder."""
+    return PurePath(str(fact.data.get("file", "")).replace("\\", "/")).name[:128]
+
+
+def react_to_recording(
+    connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]
+) -> None:
+    """Reaction of the journal: recordings, their gaps and voicemail get their rows with the call."""
+    for fact in facts:
+        match fact.kind:
+            case FactKind.RECORDING_STARTED:
+                _start(connection, after, fact)
+            case FactKind.RECORDING_FAILED:
+                _fail(connection, after, fact)
+            case FactKind.RECORDING_PAUSED:
+                connection.execute(
+                    insert(recording_gaps).values(id=new_id(fact.at), call_id=after.id, paused_at=fact.at)
+                )
+            case FactKind.RECORDING_RESUMED:
+                _close_gap(connection, after, fact.at)
+            case FactKind.VOICEMAIL_LEFT:
+                _left(connection, after, fact)
+            case _:
+                continue
+    if after.state is CallState.ENDED and (before is None or before.state is not CallState.ENDED):
+        _close_gap(connection, after, after.ended_at or after.started_at)
+        connection.execute(
+            update(recordings)
+            .where(recordings.c.call_id == after.id, recordings.c.state == RecordingState.RUNNING.value)
+            .values(ended_at=after.ended_at)
+        )
+
+
+def _start(connection: Connection, call: Call, fact: Fact) -> None:
+    name = _file(fact)
+    known = connection.execute(select(recordings.c.id).where(recordings.c.file == name)).first()
+    if name and known is None:
+        connection.execute(
+            insert(recordings).values(
+                id=secrets.token_hex(16),
+                call_id=call.id,
+                file=name,
+                started_at=fact.at,
+                state=RecordingState.RUNNING.value,
+            )
+        )
+
+
+def _fail(connection: Connection, call: Call, fact: Fact) -> None:
+    name = _file(fact) or f"{call.id}-none"
+    known = connection.execute(select(recordings.c.id).where(recordings.c.file == name)).first()
+    if known is None:
+        connection.execute(
+            insert(recordings).values(
+                id=secrets.token_hex(16),
+                call_id=call.id,
+                file=name,
+                started_at=fact.at,
+                state=RecordingState.FAILED.value,
+                why=str(fact.data.get("why", ""))[:64],
+            )
+        )
+
+
+def _close_gap(connection: Connection, call: Call, at: datetime) -> None:
+    connection.execute(
+        update(recording_gaps)
+        .where(recording_gaps.c.call_id == call.id, recording_gaps.c.resumed_at.is_(None))
+        .values(resumed_at=at)
+    )
+
+
+def _left(connection: Connection, call: Call, fact: Fact) -> None:
+    name = _file(fact)
+    known = connection.execute(select(voicemails.c.id).where(voicemails.c.file == name)).first()
+    if name and known is None:
+        connection.execute(
+            insert(voicemails).values(
+                id=secrets.token_hex(16),
+                call_id=call.id,
+                file=name,
+                box=str(fact.data.get("box") or call.queue or "service")[:32],
+                left_at=fact.at,
+                seconds=fact.data.get("seconds"),
+                customer_id=call.customer_id,
+                number=call.number,
+                state=VoicemailState.NEW.value,
+            )
+        )
+
+
+def running(connection: Connection) -> list[Recording]:
+    """Recordings whose call has ended and whose file was not looked at yet."""
+    rows = connection.execute(
+        select(recordings).where(
+            recordings.c.state == RecordingState.RUNNING.value, recordings.c.ended_at.is_not(None)
+        )
+    )
+    return [Recording.from_row(row._mapping) for row in rows]
+
+
+def measured(connection: Connection, recording_id: str, *, size: int | None, seconds: float | None) -> None:
+    """Write what the file turned out to be: kept, or no recording and why (R39)."""
+    why = "missing-file" if size is None else "empty-file" if not seconds else ""
+    connection.execute(
+        update(recordings)
+        .where(recordings.c.id == recording_id)
+        .values(
+            state=(RecordingState.FAILED if why else RecordingState.KEPT).value,
+            bytes=size,
+            seconds=seconds,
+            why=why,
+        )
+    )
+
+
+def set_hold(connection: Connection, recording_id: str, *, hold: bool, reason: str) -> bool:
+    """Put a legal hold on a recording or lift it. False where there is no such recording."""
+    changed = connection.execute(
+        update(recordings)
+        .where(recordings.c.id == recording_id, recordings.c.state != RecordingState.DELETED.value)
+        .values(hold=hold, hold_reason=reason)
+    )
+    return changed.rowcount == 1
+
+
+def expired(connection: Connection, now: datetime, keep_days: int) -> list[Recording]:
+    """Recordings older than the retention time and not held."""
+    rows = connection.execute(
+        select(recordings).where(
+            recordings.c.state == RecordingState.KEPT.value,
+            recordings.c.hold.is_(False),
+            recordings.c.started_at < now - timedelta(days=keep_days),
+        )
+    )
+    return [Recording.from_row(row._mapping) for row in rows]
+
+
+def mark_deleted(connection: Connection, recording_id: str, now: datetime) -> None:
+    """Say that the file is gone; a held recording is never marked."""
+    connection.execute(
+        update(recordings)
+        .where(and_(recordings.c.id == recording_id, recordings.c.hold.is_(False)))
+        .values(state=RecordingState.DELETED.value, deleted_at=now, why="retention")
+    )
+
+
+def of_call(connection: Connection, call_id: str) -> list[Recording]:
+    rows = connection.execute(
+        select(recordings).where(recordings.c.call_id == call_id).order_by(recordings.c.started_at)
+    )
+    return [Recording.from_row(row._mapping) for row in rows]
+
+
+def expired_voicemails(connection: Connection, now: datetime, keep_days: int) -> list[Voicemail]:
+    """Voicemail older than the retention time and not held."""
+    rows = connection.execute(
+        select(voicemails).where(
+            voicemails.c.state.in_((VoicemailState.NEW.value, VoicemailState.HEARD.value)),
+            voicemails.c.hold.is_(False),
+            voicemails.c.left_at < now - timedelta(days=keep_days),
+        )
+    )
+    return [Voicemail.from_row(row._mapping) for row in rows]
+
+
+def mark_voicemail_deleted(connection: Connection, voicemail_id: str, now: datetime) -> None:
+    connection.execute(
+        update(voicemails)
+        .where(voicemails.c.id == voicemail_id, voicemails.c.hold.is_(False))
+        .values(state=VoicemailState.DELETED.value, deleted_at=now)
+    )
+
+
+def voicemails_of_call(connection: Connection, call_id: str) -> list[Voicemail]:
+    rows = connection.execute(select(voicemails).where(voicemails.c.call_id == call_id))
+    return [Voicemail.from_row(row._mapping) for row in rows]

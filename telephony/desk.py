@@ -1,0 +1,201 @@
+"""Agents at work: every change of state is a committed row first, then the switch is brought in line.
+
+Where the switch is away the row stands, and `reconcile` (on reconnect and each minute) does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from telephony.agents import (
+    Agent,
+    AgentError,
+    AgentEvent,
+    AgentState,
+    Member,
+    Rules,
+    StepRefused,
+    member_changes,
+    step,
+    wanted_members,
+)
+from telephony.clock import Clock
+from telephony.facts import Fact, FactKind
+from telephony.ports import Channel, Switch, SwitchError
+
+log = structlog.get_logger(__name__)
+
+#: Facts of a leg that move an agent's state.
+_MOVES: Mapping[FactKind, AgentEvent] = {
+    FactKind.RINGING: AgentEvent.RANG,
+    FactKind.RING_MISSED: AgentEvent.MISSED,
+    FactKind.CONNECTED: AgentEvent.CONNECTED,
+    FactKind.LEG_ENDED: AgentEvent.DISCONNECTED,
+}
+
+
+class NoSuchAgent(AgentError):
+    """There is no active user of that id who takes calls."""
+
+    error_id = "no-such-agent"
+
+
+class NoSuchPhone(AgentError):
+    """The phone is not the agent's own."""
+
+    error_id = "no-such-phone"
+
+
+class NoSuchQueue(AgentError):
+    """The queue is not in the settings."""
+
+    error_id = "no-such-queue"
+
+
+class AgentRows(Protocol):
+    """The committed rows. Each call is one transaction; `change` reads, decides and writes in it."""
+
+    async def change(
+        self, agent_id: str, decide: Callable[[Agent], Agent], *, event: str, now: datetime, actor: str
+    ) -> tuple[Agent, Agent]:
+        """Gives the agent before and after. Raises NoSuchAgent and whatever `decide` raises."""
+
+    async def find(self) -> Sequence[Agent]: ...
+
+    async def endpoints(self) -> Mapping[str, str]:
+        """Endpoint of every phone to its owner's id."""
+
+
+@dataclass(kw_only=True)
+class AgentDesk:
+    """Signs agents in and out, pauses them, and follows them through their calls."""
+
+    rows: AgentRows
+    switch: Switch
+    clock: Clock
+    rules: Rules
+    queues: frozenset[str]
+    #: Told after every committed change; only page updates hang on it.
+    changed: Callable[[Agent], None] = lambda _agent: None
+    _owners: dict[str, str] = field(default_factory=dict)
+
+    async def sign_in(self, agent_id: str, phone: str, queues: Mapping[str, int], *, actor: str) -> Agent:
+        """Make the agent a member of `queues` (name to penalty) on one of his own phones."""
+        await self._learn_phones()
+        if self._owners.get(phone) != agent_id:
+            raise NoSuchPhone("This telephone is not yours; choose one from your list.")
+        unknown = sorted(set(queues) - self.queues)
+        if unknown or not queues:
+            raise NoSuchQueue(f"Unknown queue {', '.join(unknown) or '(none named)'}; nothing was changed.")
+
+        def decide(agent: Agent) -> Agent:
+            return step(agent, AgentEvent.SIGN_IN, self.clock.now(), self.rules, phone=phone, queues=queues)
+
+        return await self._change(agent_id, AgentEvent.SIGN_IN, decide, actor=actor)
+
+    async def sign_out(self, agent_id: str, *, actor: str) -> Agent:
+        return await self._step(agent_id, AgentEvent.SIGN_OUT, actor=actor)
+
+    async def pause(self, agent_id: str, reason: str, *, actor: str) -> Agent:
+        """Pause now, or after the call that is going on. The reason is a word of the house's list."""
+        return await self._step(agent_id, AgentEvent.PAUSE, actor=actor, reason=reason)
+
+    async def ready(self, agent_id: str, *, actor: str) -> Agent:
+        return await self._step(agent_id, AgentEvent.READY, actor=actor)
+
+    async def wrapped_up(self, agent_id: str, *, actor: str) -> Agent:
+        """The call is registered, or the wrap-up time is over."""
+        return await self._step(agent_id, AgentEvent.WRAPPED_UP, actor=actor)
+
+    async def follow(self, facts: Iterable[Fact], call_of: Callable[[Fact], str | None]) -> None:
+        """Move agents along with what the switch says of their legs."""
+        for fact in facts:
+            event = _MOVES.get(fact.kind)
+            endpoint = str(fact.data.get("endpoint", ""))
+            if event is None or not endpoint:
+                continue
+            agent_id = self._owners.get(endpoint)
+            if agent_id is None:
+                continue
+            try:
+                await self._step(agent_id, event, actor="service", call_id=call_of(fact))
+            except (StepRefused, NoSuchAgent) as refused:
+                log.debug("agent did not move", action="agent_stayed", agent=agent_id, why=str(refused))
+
+    async def end_wrapups(self) -> None:
+        """Release every agent whose wrap-up time is over."""
+        now = self.clock.now()
+        for agent in await self.rows.find():
+            over = agent.wrapup_until is not None and agent.wrapup_until <= now
+            if agent.state is AgentState.WRAP_UP and over:
+                try:
+                    await self.wrapped_up(agent.id, actor="service")
+                except StepRefused:
+                    continue  # he moved in the meantime
+
+    async def reconcile(self, present: Sequence[Member], channels: Sequence[Channel]) -> int:
+        """Bring the switch in line with the rows, and the rows with calls that ended unseen.
+
+        `present` and `channels` are what the switch says now. Gives the number of orders given.
+        """
+        await self._learn_phones()
+        agents = list(await self.rows.find())
+        busy = {channel.endpoint for channel in channels}
+        for place, agent in enumerate(agents):
+            if agent.phone and agent.phone not in busy:
+                event = {
+                    AgentState.ON_CALL: AgentEvent.DISCONNECTED,
+                    AgentState.RINGING: AgentEvent.STOPPED_RINGING,
+                }.get(agent.state)
+                if event is not None:
+                    agents[place] = await self._step(agent.id, event, actor="service")
+        changes = member_changes(wanted_members(agents), present)
+        for change in changes:
+            await self._order(change.how, change.member)
+        return len(changes)
+
+    async def _learn_phones(self) -> None:
+        self._owners = dict(await self.rows.endpoints())
+
+    async def _step(
+        self, agent_id: str, event: AgentEvent, *, actor: str, reason: str = "", call_id: str | None = None
+    ) -> Agent:
+        def decide(agent: Agent) -> Agent:
+            return step(agent, event, self.clock.now(), self.rules, reason=reason, call_id=call_id)
+
+        return await self._change(agent_id, event, decide, actor=actor)
+
+    async def _change(
+        self, agent_id: str, event: AgentEvent, decide: Callable[[Agent], Agent], *, actor: str
+    ) -> Agent:
+        before, after = await self.rows.change(
+            agent_id, decide, event=event.value, now=self.clock.now(), actor=actor
+        )
+        for change in member_changes(wanted_members([after]), wanted_members([before])):
+            try:
+                await self._order(change.how, change.member)
+            except SwitchError as error:
+                log.warning(
+                    "switch not brought in line now; the next reconciliation does it",
+                    action="member_pending",
+                    agent=agent_id,
+                    why=str(error),
+                )
+        self.changed(after)
+        return after
+
+    async def _order(self, how: str, member: Member) -> None:
+        match how:
+            case "add":
+                await self.switch.add_member(member)
+            case "remove":
+                await self.switch.remove_member(member)
+            case "pause":
+                await self.switch.pause_member(member, paused=True)
+            case "unpause":
+                await self.switch.pause_member(member, paused=False)
