@@ -52,45 +52,6 @@ FENCE_HOUR: Final = "hour"  # too many calls out in this hour
 # Queue whose members are all phones, paused or not. Ids of queues hold no dash, so it collides with none.
 FALLBACK_QUEUE: Final = "careline-fallback"
 
-# Files below <data>/asterisk/log, one CSV record a line, every field quoted, columns in this order.
-# Times are seconds of the epoch with six decimals.
-CEL_FILE: Final = "cel-custom/cel.csv"
-CEL_COLUMNS: Final = (
-    "eventtype",  # a user-defined event has its own name here
-    "eventtime",
-    "uniqueid",
-    "linkedid",
-    "channame",
-    "num",
-    "exten",
-    "context",
-    "appname",
-    "peer",
-    "accountcode",
-    "eventextra",  # JSON, e.g. {"hangupcause":16,"hangupsource":"…","dialstatus":""} or {"extra":"…"}
-)
-CDR_FILE: Final = "cdr-custom/cdr.csv"
-CDR_COLUMNS: Final = (
-    "uniqueid",
-    "linkedid",
-    "sequence",
-    "src",
-    "dst",
-    "dcontext",
-    "channel",
-    "dstchannel",
-    "lastapp",
-    "start",
-    "answer",
-    "end",
-    "duration",
-    "billsec",
-    "disposition",
-    "accountcode",
-    "peeraccount",
-)
-QUEUE_LOG_FILE: Final = "queue_log"  # app_queue's own format; the agent column holds the member's name
-
 # Routes: the value of IVR_DONE, parts joined by "-".
 #   hangup
 #   queue-NAME-PRIORITY-MAXWAIT            app_queue, seconds
@@ -100,25 +61,3 @@ ROUTE_HANGUP: Final = "hangup"
 ROUTE_QUEUE: Final = "queue"
 ROUTE_AGENT: Final = "agent"
 ROUTE_VOICEMAIL: Final = "voicemail"
-
-# Files Asterisk writes for the call log, below its log folder, and their fields in order. cel_custom.conf and
-# cdr_custom.conf are rendered from these: `fields = ...` where Asterisk knows advanced mappings, else
-# ${CSV_QUOTE(...)}; `telephony.asterisk.files` reads them. cel.conf: no `dateformat`, so that times are epoch
-# seconds with microseconds, `apps=queue` and `events` as listed. cdr.conf: unanswered=yes; start, answer and end
-# as epoch seconds too: `start(double)` in an advanced mapping, ${CDR(start,u)} in the other.
-CEL_FILE: Final = "cel.csv"
-CDR_FILE: Final = "cdr.csv"
-QUEUE_LOG_FILE: Final = "queue_log"
-CEL_FIELDS: Final = (
-    "eventtype", "eventtime", "uniqueid", "linkedid", "channame", "num", "name", "ani", "dnid", "exten",
-    "context", "appname", "appdata", "accountcode", "peer", "userdeftype", "eventextra",
-)  # fmt: skip
-CDR_FIELDS: Final = (
-    "uniqueid", "linkedid", "sequence", "start", "answer", "end", "duration", "billsec", "disposition",
-    "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "accountcode", "userfield",
-)  # fmt: skip
-CEL_EVENTS: Final = (
-    "CHAN_START", "ANSWER", "HANGUP", "CHAN_END", "LINKEDID_END", "BRIDGE_ENTER", "BRIDGE_EXIT",
-    "APP_START", "APP_END", "BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP", "LOCAL_OPTIMIZE",
-    "USER_DEFINED",
-)  # fmt: skip
