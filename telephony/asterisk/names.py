@@ -61,3 +61,25 @@ ROUTE_HANGUP: Final = "hangup"
 ROUTE_QUEUE: Final = "queue"
 ROUTE_AGENT: Final = "agent"
 ROUTE_VOICEMAIL: Final = "voicemail"
+
+# Files Asterisk writes for the call log, below its log folder, and their fields in order. cel_custom.conf and
+# cdr_custom.conf are rendered from these: `fields = ...` where Asterisk knows advanced mappings, else
+# ${CSV_QUOTE(...)}; `telephony.asterisk.files` reads them. cel.conf: no `dateformat`, so that times are epoch
+# seconds with microseconds, `apps=queue` and `events` as listed. cdr.conf: unanswered=yes; start, answer and end
+# as epoch seconds too: `start(double)` in an advanced mapping, ${CDR(start,u)} in the other.
+CEL_FILE: Final = "cel.csv"
+CDR_FILE: Final = "cdr.csv"
+QUEUE_LOG_FILE: Final = "queue_log"
+CEL_FIELDS: Final = (
+    "eventtype", "eventtime", "uniqueid", "linkedid", "channame", "num", "name", "ani", "dnid", "exten",
+    "context", "appname", "appdata", "accountcode", "peer", "userdeftype", "eventextra",
+)  # fmt: skip
+CDR_FIELDS: Final = (
+    "uniqueid", "linkedid", "sequence", "start", "answer", "end", "duration", "billsec", "disposition",
+    "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "accountcode", "userfield",
+)  # fmt: skip
+CEL_EVENTS: Final = (
+    "CHAN_START", "ANSWER", "HANGUP", "CHAN_END", "LINKEDID_END", "BRIDGE_ENTER", "BRIDGE_EXIT",
+    "APP_START", "APP_END", "BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP", "LOCAL_OPTIMIZE",
+    "USER_DEFINED",
+)  # fmt: skip
