@@ -65,7 +65,7 @@ ROUTE_VOICEMAIL: Final = "voicemail"
 # Files Asterisk writes for the call log, below its log folder, and their fields in order. cel_custom.conf and
 # cdr_custom.conf are rendered from these: `fields = ...` where Asterisk knows advanced mappings, else
 # ${CSV_QUOTE(...)}; `telephony.asterisk.files` reads them. cel.conf: no `dateformat`, so that times are epoch
-# seconds with microseconds, `apps=queue` and `events` as listed. cdr.conf: unanswered=yes; start, answer and end
+# seconds with microseconds, `apps=queue`, `events` as listed. cdr.conf: unanswered=yes; start, answer and end
 # as epoch seconds too: `start(double)` in an advanced mapping, ${CDR(start,u)} in the other.
 CEL_FILE: Final = "cel.csv"
 CDR_FILE: Final = "cdr.csv"
