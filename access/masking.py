@@ -1,0 +1,41 @@
+"""Hiding of telephone numbers from those who need not see them; applied in the data layer, never in pages."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_DOTS: Final = "****"
+#: Seven or more digits with nothing but dots, dashes, brackets and blanks between: a telephone number.
+_NUMBER = re.compile(r"\+?\d(?:[ .()-]{0,2}\d){6,}")
+_CHINA: Final = "+86"
+
+
+def mask_number(number: str) -> str:
+    """The number with its middle hidden: +8613812345678 is 138****5678, others keep their ends.
+
+    Works on E.164 and on what a trunk delivered; fewer than seven digits are hidden but for the last one.
+    """
+    plus = number.startswith("+") and not number.startswith(_CHINA)
+    digits = "".join(re.findall(r"\d", number.removeprefix(_CHINA)))
+    if len(digits) < 7:
+        return _DOTS + digits[-1:]
+    head = 3 if len(digits) > 9 else 2
+    tail = 4 if len(digits) > 9 else 2
+    return ("+" if plus else "") + digits[:head] + _DOTS + digits[-tail:]
+
+
+def mask_text(text: str) -> str:
+    """The text with every telephone number in it masked."""
+    return _NUMBER.sub(lambda found: mask_number(found.group()), text)
+
+
+def mask_values(value: object) -> object:
+    """Plain JSON with every number in its strings masked."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, dict):
+        return {key: mask_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask_values(item) for item in value]
+    return value
