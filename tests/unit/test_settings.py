@@ -87,3 +87,8 @@ def test_a_readable_file_with_a_password_warns(tmp_path: Path) -> None:
     assert "chmod 600" in next(warnings(file, load(file, {})))
     file.chmod(0o600)
     assert list(warnings(file, load(file, {}))) == []
+
+
+def test_the_shipped_file_says_the_defaults() -> None:
+    shipped = Path(__file__).parents[2] / "config" / "careline.toml"
+    assert load(shipped, {}) == load(None, {})
