@@ -1,0 +1,631 @@
+"""The engine: given a flow, a session and an input, it says what should happen and what to wait for.
+
+It does nothing itself. A turn is a list of commands (say, note a fact, speak another language, allow
+recording) and one wait: keys, the reply to a question, or the end with a route. The host performs the
+commands and resumes with an input. All limits are here: no flow can go round without the caller, no caller
+can go round for ever, and every way ends in a route.
+
+EngineError
+└── InputRefused   an input that does not answer the wait; the session is unchanged, ask again
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from ivr import flow as steps
+from ivr.flow import Flow, Group, Prompt, Sentence
+from ivr.ports import (
+    AskCallback,
+    AskHours,
+    AskOptOut,
+    AskQueue,
+    AskServant,
+    AskTask,
+    AskText,
+    Desk,
+    Done,
+    FindByNumber,
+    FindByTail,
+    Found,
+    NoAnswer,
+    Question,
+    QueueView,
+    Registered,
+    Reply,
+    Servant,
+    Working,
+)
+from ivr.routes import Route, ToAgent, ToFallback, ToHangUp, ToQueue, ToVoicemail
+from ivr.session import ENDED, KEYS, REPLY, Scalar, Session
+from telephony.facts import FactKind
+
+
+class EngineError(Exception):
+    """Base of what can go wrong between host and engine."""
+
+    error_id = "ivr-engine-error"
+
+
+class InputRefused(EngineError):
+    """The input does not answer what the session waits for."""
+
+    error_id = "ivr-input-refused"
+
+
+# --- what goes in -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How patient the menus are, and how far a call may go."""
+
+    max_steps: int = 100
+    tries: int = 3
+    digit_seconds: float = 5.0
+    offer_after_seconds: int = 60
+    #: Seconds a caller may wait per queue, where a flow names none.
+    max_waits: Mapping[str, int] = field(default_factory=dict)
+    max_wait: int = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """What is known when the call comes in."""
+
+    call_id: str
+    #: E.164, or None where hidden or no number.
+    caller: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Typed:
+    """Keys the caller pressed; none with `hash` False is silence, none with `hash` True is a lone #."""
+
+    keys: str
+    hash: bool = False
+
+
+Input: TypeAlias = Typed | Reply
+
+
+# --- what comes out ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spoken:
+    """One thing to say: a sentence (kind `sentence`), or a value read as `kind`."""
+
+    language: str
+    kind: str
+    #: Key of the sentence, or the value: text, whole number, or aware datetime in the house's zone.
+    value: str | int | datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Say:
+    items: tuple[Spoken, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetLanguage:
+    language: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllowRecording:
+    """The notice was given and not refused."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A fact for the call log."""
+
+    kind: FactKind
+    data: Mapping[str, str | int | bool | None]
+
+
+Command: TypeAlias = Say | SetLanguage | AllowRecording | Note
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitKeys:
+    """Play what is to be said, take up to `most` keys; # ends early; silence ends after `seconds`."""
+
+    most: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaitReply:
+    question: Question
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    route: Route
+
+
+Wait: TypeAlias = WaitKeys | WaitReply | Finished
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """What to do now, then what to wait for, and the session to resume with."""
+
+    session: Session
+    commands: tuple[Command, ...]
+    wait: Wait
+
+
+#: How a question is told apart from another: a reply of another type is refused.
+_REPLIES: Final[Mapping[str, type[Reply]]] = {
+    "identify": Found,
+    "hours": Working,
+    "staffing": QueueView,
+    "announce": QueueView,
+    "offer_callback": QueueView,
+    "person": Servant,
+    "callback": Registered,
+    "opt_out": Done,
+    "task": Done,
+    "send_text": Done,
+}
+
+
+def start(flow: Flow, opening: Opening, limits: Limits, now: datetime) -> Turn:
+    """The first turn of a call."""
+    session = Session(
+        call_id=opening.call_id,
+        flow=flow.name,
+        version=flow.version,
+        node=flow.start,
+        waits="",
+        language=flow.language,
+        caller=opening.caller,
+        values={"caller": opening.caller},
+    )
+    return _Run(flow, session, limits, now).enter(flow.start)
+
+
+def resume(flow: Flow, session: Session, given: Input, limits: Limits, now: datetime) -> Turn:
+    """The next turn. Raises InputRefused where `given` does not answer the session's wait."""
+    run = _Run(flow, session, limits, now)
+    step = flow.nodes[session.node]
+    if session.waits == KEYS and isinstance(given, Typed):
+        return run.typed(step, given)
+    if session.waits == REPLY and isinstance(given, (_REPLIES.get(step.kind, NoAnswer), NoAnswer)):
+        return run.replied(step, given)
+    raise InputRefused(
+        f"{type(given).__name__} does not answer {session.waits or 'nothing'} at {session.node}"
+    )
+
+
+class _Run:
+    """One turn in the making: a working copy of the session, thrown away at the wait."""
+
+    __slots__ = (
+        "ahead",
+        "candidates",
+        "commands",
+        "customer",
+        "flow",
+        "language",
+        "language_known",
+        "limits",
+        "misses",
+        "node",
+        "now",
+        "record",
+        "session",
+        "steps",
+        "values",
+    )
+
+    def __init__(self, flow: Flow, session: Session, limits: Limits, now: datetime) -> None:
+        self.flow = flow
+        self.session = session
+        self.limits = limits
+        self.now = now
+        self.node = session.node
+        self.language = session.language
+        self.language_known = session.language_known
+        self.customer = session.customer
+        self.candidates = session.candidates
+        self.values: dict[str, Scalar] = dict(session.values)
+        self.misses = session.misses
+        self.steps = session.steps
+        self.ahead = session.ahead
+        self.record = session.record
+        self.commands: list[Command] = []
+
+    # --- ends of a turn
+
+    def _turn(self, waits: str, wait: Wait) -> Turn:
+        before = self.session
+        session = Session(
+            call_id=before.call_id,
+            flow=before.flow,
+            version=before.version,
+            node=self.node,
+            waits=waits,
+            language=self.language,
+            language_known=self.language_known,
+            caller=before.caller,
+            customer=self.customer,
+            candidates=self.candidates,
+            values=self.values,
+            misses=self.misses,
+            steps=self.steps,
+            ahead=self.ahead,
+            record=self.record,
+        )
+        return Turn(session=session, commands=tuple(self.commands), wait=wait)
+
+    def _keys(self, most: int, seconds: float | None) -> Turn:
+        return self._turn(KEYS, WaitKeys(most=most, seconds=seconds or self.limits.digit_seconds))
+
+    def _ask(self, question: Question) -> Turn:
+        return self._turn(REPLY, WaitReply(question=question))
+
+    def _end(self, route: Route) -> Turn:
+        return self._turn(ENDED, Finished(route=route))
+
+    # --- speaking and noting
+
+    def _say(self, prompt: Prompt) -> None:
+        items: list[Spoken] = []
+        for piece in prompt:
+            pieces = piece.pieces if isinstance(piece, Group) else (piece,)
+            spoken = [self._spoken(part) for part in pieces]
+            if None not in spoken:
+                items.extend(part for part in spoken if part is not None)
+        if items:
+            self.commands.append(Say(items=tuple(items)))
+
+    def _spoken(self, piece: Sentence | steps.Value) -> Spoken | None:
+        if isinstance(piece, Sentence):
+            language = self._named(piece.language) if piece.language else self.language
+            return Spoken(language=language, kind="sentence", value=piece.key)
+        known = self.values.get(piece.name)
+        if known is None:
+            return None
+        if piece.kind in ("date", "time") and isinstance(known, str):
+            return Spoken(language=self.language, kind=piece.kind, value=datetime.fromisoformat(known))
+        return Spoken(language=self.language, kind=piece.kind, value=known)
+
+    def _named(self, language: str) -> str:
+        if language != steps.OTHER:
+            return language
+        languages = self.flow.languages
+        return languages[(languages.index(self.language) + 1) % len(languages)]
+
+    def _note(self, kind: FactKind, **data: str | int | bool | None) -> None:
+        self.commands.append(Note(kind=kind, data=data))
+
+    def _step_note(self, keys: str, outcome: str) -> None:
+        self._note(FactKind.IVR_STEP, node=self.node, keys=keys, outcome=outcome)
+
+    # --- facts about the caller
+
+    @property
+    def _is_key_customer(self) -> bool:
+        return self.customer is not None and self.customer.key_customer
+
+    def _priority(self, step: steps.Queue | steps.Person) -> int:
+        return max(step.priority, step.key_priority) if self._is_key_customer else step.priority
+
+    # --- walking
+
+    def enter(self, node: str) -> Turn:
+        """Walk from `node` until something has to be waited for."""
+        while True:
+            self.node = node
+            self.misses = 0
+            self.steps += 1
+            if self.steps > self.limits.max_steps:
+                self._step_note("", "too_many_steps")
+                return self._end(ToFallback(why="too_many_steps"))
+            step = self.flow.nodes[node]
+            match step:
+                case steps.Say():
+                    self._say(step.prompt)
+                    node = step.next
+                case steps.Menu():
+                    if self.ahead:
+                        keys, self.ahead = self.ahead, ""
+                        return self.typed(step, Typed(keys=keys))
+                    self._say(step.prompt)
+                    return self._keys(1, step.seconds)
+                case steps.Gather():
+                    self.ahead = ""
+                    self._say(step.prompt)
+                    return self._keys(step.most, step.seconds)
+                case steps.Notice():
+                    self._say(step.prompt)
+                    return self._keys(1, step.seconds)
+                case steps.Language():
+                    self._speak(self._named(step.language))
+                    node = step.next
+                case steps.Check():
+                    node = step.yes if self._holds(step.when) else step.no
+                case steps.Hours():
+                    return self._ask(AskHours())
+                case steps.Identify():
+                    question = self._who(step)
+                    if question is not None:
+                        return self._ask(question)
+                    node = self._unknown(step)
+                case steps.Staffing() | steps.Announce() | steps.OfferCallback():
+                    priority = 10 if self._is_key_customer else 0
+                    return self._ask(AskQueue(queue=step.queue, priority=priority))
+                case steps.Person():
+                    if self.customer is not None:
+                        who = step.who if self._is_key_customer else tuple(w for w in step.who if w != "own")
+                        if who:
+                            return self._ask(
+                                AskServant(customer_id=self.customer.customer_id, who=who, queue=step.queue)
+                            )
+                    node = step.otherwise
+                case steps.Queue():
+                    self._say(step.prompt)
+                    wait = step.max_wait or self.limits.max_waits.get(step.queue, self.limits.max_wait)
+                    return self._end(ToQueue(queue=step.queue, priority=self._priority(step), max_wait=wait))
+                case steps.Voicemail():
+                    self._say(step.prompt)
+                    return self._end(ToVoicemail(box=step.box))
+                case steps.HangUp():
+                    self._say(step.prompt)
+                    return self._end(ToHangUp())
+                case steps.Callback() | steps.OptOut() | steps.CreateTask() | steps.SendText():
+                    request = self._request(step)
+                    if request is not None:
+                        return self._ask(request)
+                    node = step.next if isinstance(step, steps.SendText) else step.otherwise
+
+    def _speak(self, language: str) -> None:
+        self.language_known = True
+        if language != self.language:
+            self.language = language
+            self.commands.append(SetLanguage(language=language))
+        self._note(FactKind.LANGUAGE_SET, language=language)
+
+    def _holds(self, condition: str) -> bool:
+        match condition:
+            case "key_customer":
+                return self._is_key_customer
+            case "known_customer":
+                return self.customer is not None
+            case "hidden_number":
+                return self.session.caller is None
+            case _:
+                return self.language_known
+
+    def _who(self, step: steps.Identify) -> Question | None:
+        if step.by == "caller":
+            number = self.session.caller
+            return None if number is None else FindByNumber(number=number)
+        keys = self.values.get(step.using or "")
+        if not isinstance(keys, str) or not keys:
+            return None
+        return FindByTail(kind=step.by, keys=keys, among=self.candidates)
+
+    def _unknown(self, step: steps.Identify) -> str:
+        if step.by == "caller":
+            explained = "hidden_number" if self.session.caller is None else "unknown_number"
+            self._note(FactKind.IDENTIFIED, customer_id=None, how="", explained=explained)
+        return step.unknown
+
+    def _request(
+        self, step: steps.Callback | steps.OptOut | steps.CreateTask | steps.SendText
+    ) -> Question | None:
+        """The question that does what the step wants; None where nothing can be asked."""
+        call_id, caller = self.session.call_id, self.session.caller
+        customer_id = None if self.customer is None else self.customer.customer_id
+        match step:
+            case steps.Callback():
+                number = self.values.get(step.number)
+                if not isinstance(number, str) or not number:
+                    return None
+                return AskCallback(call_id=call_id, number=number, queue=step.queue, customer_id=customer_id)
+            case steps.CreateTask():
+                return AskTask(
+                    call_id=call_id,
+                    task=step.task,
+                    queue=step.queue,
+                    minutes=step.minutes,
+                    number=caller,
+                    customer_id=customer_id,
+                )
+            case _ if caller is None:
+                return None
+            case steps.OptOut():
+                return AskOptOut(call_id=call_id, number=caller, purpose=step.purpose)
+            case steps.SendText():
+                return AskText(call_id=call_id, template=step.template, number=caller, language=self.language)
+
+    # --- inputs
+
+    def typed(self, step: steps.Step, given: Typed) -> Turn:
+        """Go on with keys."""
+        match step:
+            case steps.Menu():
+                target = step.keys.get(given.keys) or self.flow.anywhere.get(given.keys)
+                if target is not None:
+                    self._step_note(given.keys, "chosen")
+                    return self.enter(target)
+                return self._missed(step, given, 1)
+            case steps.Gather():
+                return self._gathered(step, given)
+            case steps.Notice():
+                return self._noticed(step, given)
+            case steps.OfferCallback():
+                accepted = given.keys == step.accept
+                self._step_note(given.keys, "accepted" if accepted else "declined")
+                return self.enter(step.accepted if accepted else step.declined)
+            case _:
+                raise InputRefused(f"{step.kind} takes no keys")
+
+    def _gathered(self, step: steps.Gather, given: Typed) -> Turn:
+        if step.least > 1 and given.keys in self.flow.anywhere:
+            self._step_note(given.keys, "chosen")
+            return self.enter(self.flow.anywhere[given.keys])
+        if not given.keys and given.hash:
+            self._step_note("", "skipped")
+            return self.enter(step.skip)
+        if step.least <= len(given.keys) <= step.most and given.keys.isdecimal():
+            self.values[step.into] = given.keys
+            self._step_note(given.keys, "gathered")
+            return self.enter(step.next)
+        return self._missed(step, given, step.most)
+
+    def _missed(self, step: steps.Menu | steps.Gather, given: Typed, most: int) -> Turn:
+        """Wrong or no keys: once more, or the way out."""
+        self.misses += 1
+        nothing = not given.keys and not given.hash
+        self._step_note(given.keys, "missing" if nothing else "invalid")
+        if self.misses >= (step.tries or self.limits.tries):
+            return self.enter(step.otherwise)
+        self._say(step.missing if nothing else step.invalid)
+        self._say(step.prompt)
+        return self._keys(most, step.seconds)
+
+    def _noticed(self, step: steps.Notice, given: Typed) -> Turn:
+        refused = given.keys == step.refuse
+        self._note(FactKind.NOTICE_GIVEN, notice=step.notice, refused=refused)
+        if refused:
+            self.record = False
+            self._step_note(given.keys, "refused")
+            self._say(step.refused)
+        else:
+            self.record = True
+            self.ahead = given.keys
+            self.commands.append(AllowRecording())
+        return self.enter(step.next)
+
+    # --- replies
+
+    def replied(self, step: steps.Step, reply: Input) -> Turn:
+        """Go on with what the house answered; NoAnswer is as if it knew nothing."""
+        match step:
+            case steps.Identify():
+                return self.enter(self._found(step, reply))
+            case steps.Hours():
+                return self.enter(self._desk(step, reply))
+            case steps.Staffing():
+                return self.enter(_staffed(step, reply))
+            case steps.Announce():
+                if isinstance(reply, QueueView) and reply.ready == 0:
+                    self._keep_view(reply)
+                    self._say(step.prompt)
+                return self.enter(step.next)
+            case steps.OfferCallback():
+                return self._offered(step, reply)
+            case steps.Person():
+                return self._served(step, reply)
+            case steps.Callback():
+                return self.enter(self._registered(step, reply))
+            case steps.OptOut():
+                done = isinstance(reply, Done) and reply.ok
+                if done:
+                    self._note(FactKind.OPTED_OUT, number=self.session.caller, purpose=step.purpose)
+                return self.enter(step.next if done else step.otherwise)
+            case steps.CreateTask():
+                done = isinstance(reply, Done) and reply.ok
+                self._step_note("", "task" if done else "no_task")
+                return self.enter(step.next if done else step.otherwise)
+            case steps.SendText():
+                done = isinstance(reply, Done) and reply.ok
+                self._step_note("", "text" if done else "no_text")
+                return self.enter(step.next)
+            case _:
+                raise InputRefused(f"{step.kind} asks nothing")
+
+    def _found(self, step: steps.Identify, reply: Input) -> str:
+        if not isinstance(reply, Found):
+            self._note(FactKind.IDENTIFIED, customer_id=None, how="", explained="not_looked_up")
+            return step.unknown
+        if len(reply.customers) > 1:
+            self.candidates = tuple(known.customer_id for known in reply.customers)
+            self._note(FactKind.IDENTIFIED, customer_id=None, how="", explained="several_customers")
+            return step.several
+        if not reply.customers:
+            return self._unknown(step)
+        known = reply.customers[0]
+        self.customer = known
+        self.candidates = ()
+        self.values["plate"] = known.plate
+        how = "number" if step.by == "caller" else step.by
+        self._note(FactKind.IDENTIFIED, customer_id=known.customer_id, how=how, explained=how)
+        if step.language and known.language in self.flow.languages and not self.language_known:
+            self._speak(known.language)
+        return step.found
+
+    def _desk(self, step: steps.Hours, reply: Input) -> str:
+        # A calendar that cannot be asked must not send callers away.
+        desk = reply.desk if isinstance(reply, Working) else Desk.OPEN
+        if isinstance(reply, Working) and reply.opens_at is not None:
+            self.values["opens_at"] = reply.opens_at.isoformat()
+        self._step_note("", desk.value)
+        match desk:
+            case Desk.OPEN:
+                return step.open
+            case Desk.LUNCH:
+                return step.lunch
+            case Desk.CLOSED:
+                return step.closed
+            case Desk.HOLIDAY:
+                return step.holiday
+
+    def _keep_view(self, view: QueueView) -> None:
+        self.values["queue_position"] = view.position
+        wait = view.expected_wait
+        self.values["wait_minutes"] = None if wait is None else max(1, math.ceil(wait / 60))
+
+    def _offered(self, step: steps.OfferCallback, reply: Input) -> Turn:
+        after = step.after_seconds if step.after_seconds is not None else self.limits.offer_after_seconds
+        if not isinstance(reply, QueueView) or reply.ready > 0:
+            return self.enter(step.declined)
+        if reply.signed_in > 0 and (reply.expected_wait is None or reply.expected_wait <= after):
+            return self.enter(step.declined)
+        self._keep_view(reply)
+        self._say(step.prompt)
+        return self._keys(1, step.seconds)
+
+    def _served(self, step: steps.Person, reply: Input) -> Turn:
+        if not isinstance(reply, Servant) or reply.endpoint is None:
+            return self.enter(step.otherwise)
+        self._say(step.own_prompt if reply.how == "own" else step.last_prompt)
+        return self._end(
+            ToAgent(
+                endpoint=reply.endpoint,
+                seconds=step.seconds,
+                queue=step.queue,
+                priority=self._priority(step),
+            )
+        )
+
+    def _registered(self, step: steps.Callback, reply: Input) -> str:
+        if not isinstance(reply, Registered) or reply.promised_at is None:
+            self._step_note("", "no_callback")
+            return step.otherwise
+        promised = reply.promised_at.isoformat()
+        self.values["promised_at"] = promised
+        self.values["callback_number"] = reply.number
+        self._note(FactKind.CALLBACK_ASKED, number=reply.number, promised_by=promised)
+        return step.next
+
+
+def _staffed(step: steps.Staffing, reply: Input) -> str:
+    """A queue nobody can tell about is taken as busy: the switch still rings who is there."""
+    if not isinstance(reply, QueueView):
+        return step.busy
+    if reply.full:
+        return step.full
+    if reply.signed_in == 0:
+        return step.unstaffed
+    return step.ready if reply.ready > 0 else step.busy

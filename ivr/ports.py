@@ -1,0 +1,277 @@
+"""What the menus need from the rest of the house, as questions, replies and ports.
+
+The engine asks questions and gets replies; the host answers them through the ports. Every port method
+may raise `Unavailable`; the caller then goes on as if the house knew nothing, and never hears a promise
+that was not kept.
+
+PortError
+└── Unavailable   the part that should answer is away; nothing was stored; retryable
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from telephony.facts import Fact
+
+
+class PortError(Exception):
+    """Base of what a port can do to the menu."""
+
+    error_id = "ivr-port-error"
+    retryable = False
+
+
+class Unavailable(PortError):
+    """The part that should answer is away; nothing was stored."""
+
+    error_id = "ivr-port-unavailable"
+    retryable = True
+
+
+# --- values -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """A customer as far as the menu needs him."""
+
+    customer_id: str
+    key_customer: bool = False
+    #: Language he chose before, or None.
+    language: str | None = None
+    #: Plate, where he has exactly one vehicle.
+    plate: str | None = None
+
+
+class Desk(StrEnum):
+    """Whether people are at work now, and if not, why."""
+
+    OPEN = "open"
+    LUNCH = "lunch"
+    CLOSED = "closed"
+    HOLIDAY = "holiday"
+
+
+# --- questions and replies --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FindByNumber:
+    """Whose number is this? Reply: Found."""
+
+    number: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FindByTail:
+    """Whose plate or VIN ends in these keys? Reply: Found.
+
+    `keys` are telephone keys: a letter of the plate is typed on the key that carries it (ITU-T E.161).
+    Where `among` is not empty only these customers count.
+    """
+
+    kind: str
+    keys: str
+    among: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """All customers that fit: none, one, or several. Never cut to the first."""
+
+    customers: tuple[Known, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskHours:
+    """Is somebody at work? Reply: Working."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Working:
+    desk: Desk
+    #: When the desk opens again, in the house's zone; None while open or where nobody can say.
+    opens_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskQueue:
+    """How is this queue? Reply: QueueView as this caller would meet it."""
+
+    queue: str
+    priority: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueView:
+    """A queue as one caller would meet it now."""
+
+    #: Agents that would be rung at once.
+    ready: int
+    #: Agents signed in, whatever they do.
+    signed_in: int
+    #: Place this caller would get, 1 is next.
+    position: int
+    #: Seconds; None where there is no ground for an estimate.
+    expected_wait: float | None
+    full: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskServant:
+    """Is the customer's own agent, or the one who served him last, ready? Reply: Servant.
+
+    `who` is the order of asking: "own" (agents that key customers have), "last".
+    """
+
+    customer_id: str
+    who: tuple[str, ...]
+    queue: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Servant:
+    #: Endpoint of the agent's phone; None: nobody of them is ready.
+    endpoint: str | None
+    #: own or last.
+    how: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskCallback:
+    """Register a call-back, durably, once per call. Reply: Registered."""
+
+    call_id: str
+    #: As typed or as the caller's E.164 number.
+    number: str
+    queue: str
+    customer_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registered:
+    """Durable when it arrives. `promised_at` None: refused (no number we may call), nothing stored."""
+
+    promised_at: datetime | None
+    number: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskTask:
+    """Leave a task for a queue's people, durably, once per call and kind. Reply: Done."""
+
+    call_id: str
+    task: str
+    queue: str
+    minutes: int
+    number: str | None
+    customer_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskOptOut:
+    """Suppress a number for a purpose, durably; again is harmless. Reply: Done."""
+
+    call_id: str
+    number: str
+    purpose: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskText:
+    """Send a text by template. Reply: Done, once it is in the outbox."""
+
+    call_id: str
+    template: str
+    number: str
+    language: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    ok: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoAnswer:
+    """The port was away or too slow: a reply to any question."""
+
+
+Question: TypeAlias = (
+    FindByNumber | FindByTail | AskHours | AskQueue | AskServant | AskCallback | AskTask | AskOptOut | AskText
+)
+Reply: TypeAlias = Found | Working | QueueView | Servant | Registered | Done | NoAnswer
+
+
+# --- ports ------------------------------------------------------------------------------------------
+
+
+class Directory(Protocol):
+    """Who is who. Implemented over the customers' store."""
+
+    async def by_number(self, number: str) -> Sequence[Known]:
+        """Every customer with this E.164 number."""
+
+    async def by_tail(self, kind: str, keys: str, among: Sequence[str]) -> Sequence[Known]:
+        """Every customer with a vehicle whose plate ("plate") or VIN ("vin") ends in these telephone keys."""
+
+
+class Calendar(Protocol):
+    """Working time of the house."""
+
+    def at_work(self, now: datetime) -> Working:
+        """Whether somebody is at work, why not, and when again."""
+
+
+class Queues(Protocol):
+    """The queues as the switch tells them; answered from memory."""
+
+    def view(self, queue: str, priority: int) -> QueueView:
+        """The queue as a caller of this priority would meet it. Raises Unavailable while unknown."""
+
+    async def servant(self, customer_id: str, who: Sequence[str], queue: str) -> Servant:
+        """The first of the customer's agents that is ready now."""
+
+
+class Tasks(Protocol):
+    """Tasks for people; durable when a method returns, and once per call however often it is asked."""
+
+    async def callback(self, request: AskCallback, now: datetime) -> Registered: ...
+
+    async def task(self, request: AskTask, now: datetime) -> bool: ...
+
+
+class Suppression(Protocol):
+    """Who does not want to hear from us."""
+
+    async def opt_out(self, request: AskOptOut, now: datetime) -> bool: ...
+
+
+class TextSender(Protocol):
+    """Texts to callers: a row in an outbox, sent later."""
+
+    async def send(self, request: AskText, now: datetime) -> bool: ...
+
+
+class Journal(Protocol):
+    """The call log."""
+
+    async def record(self, *facts: Fact) -> None:
+        """Store facts; durable when it returns. Raises Unavailable where not even a spool file took them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """Everything a host needs to answer the engine's questions."""
+
+    directory: Directory
+    calendar: Calendar
+    queues: Queues
+    tasks: Tasks
+    suppression: Suppression
+    texts: TextSender
