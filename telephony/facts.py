@@ -44,6 +44,8 @@ class FactKind(StrEnum):
     RING_MISSED = "ring_missed"  # data: queue, endpoint, agent, rang (seconds)
     CONNECTED = "connected"  # data: queue, endpoint, agent, wait (seconds), peer
     DISCONNECTED = "disconnected"  # data: endpoint, agent, talk (seconds), reason
+    BRIDGE_ENTERED = "bridge_entered"  # data: bridge; who shares a bridge can hear each other
+    BRIDGE_LEFT = "bridge_left"  # data: bridge
     HELD = "held"
     RESUMED = "resumed"
     TRANSFERRED = "transferred"  # data: how (blind, attended), target, target_kind
