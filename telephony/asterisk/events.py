@@ -1,0 +1,302 @@
+"""What an AMI event means for the call log: event in, facts out; no I/O, and cheap, for every event passes here.
+
+Only events in `MAPPED` say anything. A fact's natural key is event, channel and Asterisk's own time, so the
+same event seen twice is one fact (needs `timestampevents=yes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from telephony.asterisk import names
+from telephony.asterisk.protocol import legible
+from telephony.asterisk.resync import side_of
+from telephony.facts import Fact, FactKind, Source
+from telephony.ports import Side
+
+#: Reads one header; an empty string where there is none.
+Get = Callable[[str], str]
+Value = str | int | float | bool
+Mapper = Callable[[str, Get, datetime, str], "Fact | None"]
+
+_LONGEST_NAME: Final = 64
+_NOTHING: Final = frozenset({"", "<unknown>", "<none>"})
+_AMI: Final = Source.AMI
+
+
+def facts_of(name: str, get: Get, received: datetime) -> tuple[Fact, ...]:
+    """The facts one event tells, at most a few; `received` (aware UTC) serves where the event has no time."""
+    mapper = MAPPED.get(name)
+    if mapper is None:
+        return ()
+    stamp = get("Timestamp")
+    try:
+        at = datetime.fromtimestamp(float(stamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        at, stamp = received, f"{received.timestamp():.6f}"
+    fact = mapper(name, get, at, stamp)
+    return () if fact is None else (fact,)
+
+
+def facts_of_all(events: Iterable[tuple[str, Get]], received: datetime) -> list[Fact]:
+    """The facts of a batch, in order."""
+    found: list[Fact] = []
+    for name, get in events:
+        found.extend(facts_of(name, get, received))
+    return found
+
+
+def _fact(
+    kind: FactKind, name: str, get: Get, at: datetime, stamp: str, data: Mapping[str, Value], of: str = ""
+) -> Fact | None:
+    """A fact about the channel whose headers begin with `of`; None without a channel."""
+    uniqueid = get(of + "Uniqueid")
+    if not uniqueid:
+        return None
+    return Fact(
+        source=_AMI,
+        key=f"{name}/{uniqueid}/{stamp}",
+        kind=kind,
+        at=at,
+        linkedid=get(of + "Linkedid") or uniqueid,
+        uniqueid=uniqueid,
+        data=data,
+    )
+
+
+def _known(text: str) -> str:
+    return "" if text in _NOTHING else text
+
+
+def _shown(text: str) -> str:
+    """A name from outside: legible, one line, short."""
+    if text in _NOTHING:
+        return ""
+    return "".join(letter for letter in legible(text) if letter.isprintable())[:_LONGEST_NAME]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and text.isascii() else 0
+
+
+def _endpoint(interface: str) -> str:
+    return interface.partition("/")[2] or interface
+
+
+def _new_channel(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    channel = get("Channel")
+    side, _ = side_of(channel)
+    called = get("Exten")
+    data: dict[str, Value] = {
+        "channel": channel,
+        "caller": legible(_known(get("CallerIDNum")))[:_LONGEST_NAME],
+        "called": "" if called == "s" else legible(called)[:_LONGEST_NAME],
+        "name": _shown(get("CallerIDName")),
+    }
+    if side is Side.TRUNK:
+        data["trunk"] = True
+        # A leg from the trunk names the number it called; a leg to the trunk has not been dialed yet ("s").
+        data["direction"] = "inbound" if data["called"] else "outbound"
+    return _fact(FactKind.LEG_STARTED, name, get, at, stamp, data)
+
+
+def _new_state(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    if get("ChannelState") != "6":
+        return None
+    return _fact(FactKind.LEG_ANSWERED, name, get, at, stamp, {})
+
+
+def _hangup(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    return _fact(FactKind.LEG_ENDED, name, get, at, stamp, {"cause": _number(get("Cause"))})
+
+
+def _dial_begin(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    """A number dialed on the trunk, or one phone rung directly. What app_queue rings is told by AgentCalled;
+    its dial strings, unlike Dial's, keep their technology."""
+    side, endpoint = side_of(get("DestChannel"))
+    dialed = get("DialString")
+    if side is Side.TRUNK:
+        number = legible(dialed.partition("@")[0])[:_LONGEST_NAME]
+        data: dict[str, Value] = {
+            "channel": get("DestChannel"),
+            "called": number,
+            "trunk": True,
+            "direction": "outbound",
+        }
+        return _fact(FactKind.LEG_STARTED, name, get, at, stamp, data, "Dest")
+    if side is not Side.PHONE or "/" in dialed or not get("Uniqueid"):
+        return None
+    return _fact(FactKind.RINGING, name, get, at, stamp, {"queue": "", "endpoint": endpoint, "agent": ""})
+
+
+def _dial_end(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    """A phone answered a caller, in a queue or rung directly; AgentConnect adds the queue and the agent."""
+    if get("DialStatus") != "ANSWER":
+        return None
+    side, endpoint = side_of(get("DestChannel"))
+    caller, _ = side_of(get("Channel"))
+    if side is not Side.PHONE or caller is not Side.TRUNK:
+        return None
+    data: dict[str, Value] = {
+        "queue": "",
+        "endpoint": endpoint,
+        "agent": "",
+        "peer": get("DestUniqueid"),
+    }
+    return _fact(FactKind.CONNECTED, name, get, at, stamp, data)
+
+
+def _queued(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    data: dict[str, Value] = {"queue": get("Queue"), "position": _number(get("Position"))}
+    return _fact(FactKind.QUEUED, name, get, at, stamp, data)
+
+
+def _queue_left(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    """Every way out of a queue, connected too: the reason is not told here."""
+    return _fact(FactKind.QUEUE_LEFT, name, get, at, stamp, {"queue": get("Queue"), "reason": ""})
+
+
+def _abandoned(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    data: dict[str, Value] = {"queue": get("Queue"), "reason": "abandoned", "wait": _number(get("HoldTime"))}
+    return _fact(FactKind.QUEUE_LEFT, name, get, at, stamp, data)
+
+
+def _agent(get: Get) -> dict[str, Value]:
+    return {"queue": get("Queue"), "endpoint": _endpoint(get("Interface")), "agent": get("MemberName")}
+
+
+def _agent_called(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    return _agent_fact(FactKind.RINGING, name, get, at, stamp, _agent(get))
+
+
+def _agent_missed(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    data = {**_agent(get), "rang": _number(get("RingTime")) / 1000}
+    return _agent_fact(FactKind.RING_MISSED, name, get, at, stamp, data)
+
+
+def _agent_connected(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    data = {**_agent(get), "wait": _number(get("HoldTime")), "peer": get("DestUniqueid")}
+    return _agent_fact(FactKind.CONNECTED, name, get, at, stamp, data)
+
+
+def _agent_completed(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    data = {**_agent(get), "talk": _number(get("TalkTime")), "reason": get("Reason")}
+    return _agent_fact(FactKind.DISCONNECTED, name, get, at, stamp, data)
+
+
+def _agent_fact(
+    kind: FactKind, name: str, get: Get, at: datetime, stamp: str, data: Mapping[str, Value]
+) -> Fact | None:
+    """About the caller's channel; the key names the agent's phone too, since several ring at one moment."""
+    uniqueid = get("Uniqueid")
+    if not uniqueid:
+        return None
+    return Fact(
+        source=_AMI,
+        key=f"{name}/{uniqueid}/{stamp}/{data['endpoint']}",
+        kind=kind,
+        at=at,
+        linkedid=get("Linkedid") or uniqueid,
+        uniqueid=uniqueid,
+        data=data,
+    )
+
+
+def _bridge(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    kind = FactKind.BRIDGE_ENTERED if name == "BridgeEnter" else FactKind.BRIDGE_LEFT
+    return _fact(kind, name, get, at, stamp, {"bridge": get("BridgeUniqueid")})
+
+
+def _hold(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    """A phone's own hold button. The outside world holding us is not our hold."""
+    if side_of(get("Channel"))[0] is not Side.PHONE:
+        return None
+    return _fact(FactKind.HELD if name == "Hold" else FactKind.RESUMED, name, get, at, stamp, {})
+
+
+def _blind_transfer(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    if get("Result") != "Success":
+        return None
+    kind, _, target = get("Extension").partition("-")
+    data = {"how": "blind", "target": legible(get("Extension"))[:_LONGEST_NAME]}
+    if target:
+        data["target_kind"] = kind
+    of = "Transferee" if get("TransfereeUniqueid") else "Transferer"
+    return _fact(FactKind.TRANSFERRED, name, get, at, stamp, data, of)
+
+
+def _attended_transfer(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    if get("Result") != "Success":
+        return None
+    target = side_of(get("TransferTargetChannel"))[1]
+    of = "Transferee" if get("TransfereeUniqueid") else "OrigTransferer"
+    return _fact(FactKind.TRANSFERRED, name, get, at, stamp, {"how": "attended", "target": target}, of)
+
+
+def _conference(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    data = {"conference": legible(get("Conference"))[:_LONGEST_NAME]}
+    return _fact(FactKind.CONFERENCE_JOINED, name, get, at, stamp, data)
+
+
+def _recording_stopped(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    return _fact(FactKind.RECORDING_STOPPED, name, get, at, stamp, {})
+
+
+def _recording_muted(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    kind = FactKind.RECORDING_PAUSED if get("State") in ("1", "on", "true") else FactKind.RECORDING_RESUMED
+    return _fact(kind, name, get, at, stamp, {})
+
+
+def _user_event(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+    """What our own dialplan says: Kind and Value."""
+    if get("UserEvent") != names.USER_EVENT:
+        return None
+    told = _USER_KINDS.get(get("Kind"))
+    if told is None:
+        return None
+    kind, field = told
+    data: dict[str, Value] = {field: _shown_value(get("Value"))}
+    if box := get("Box"):
+        data["box"] = _shown_value(box)
+    return _fact(kind, f"{name}-{kind.value}", get, at, stamp, data)
+
+
+def _shown_value(text: str) -> str:
+    return "".join(letter for letter in legible(text) if letter.isprintable())[:256]
+
+
+_USER_KINDS: Final[Mapping[str, tuple[FactKind, str]]] = {
+    names.CEL_VOICEMAIL: (FactKind.VOICEMAIL_LEFT, "file"),
+    names.CEL_RECORDING: (FactKind.RECORDING_STARTED, "file"),
+    names.CEL_RECORDING_FAILED: (FactKind.RECORDING_FAILED, "why"),
+    names.CEL_FALLBACK: (FactKind.FALLBACK, "why"),
+    names.CEL_REFUSED: (FactKind.REFUSED, "rule"),
+}
+
+#: Event name to what it means. Everything else is dropped unread.
+MAPPED: Final[Mapping[str, Mapper]] = {
+    "Newchannel": _new_channel,
+    "Newstate": _new_state,
+    "Hangup": _hangup,
+    "DialBegin": _dial_begin,
+    "DialEnd": _dial_end,
+    "QueueCallerJoin": _queued,
+    "QueueCallerLeave": _queue_left,
+    "QueueCallerAbandon": _abandoned,
+    "AgentCalled": _agent_called,
+    "AgentRingNoAnswer": _agent_missed,
+    "AgentConnect": _agent_connected,
+    "AgentComplete": _agent_completed,
+    "BridgeEnter": _bridge,
+    "BridgeLeave": _bridge,
+    "Hold": _hold,
+    "Unhold": _hold,
+    "BlindTransfer": _blind_transfer,
+    "AttendedTransfer": _attended_transfer,
+    "ConfbridgeJoin": _conference,
+    "MixMonitorStop": _recording_stopped,
+    "MixMonitorMute": _recording_muted,
+    "UserEvent": _user_event,
+}
