@@ -1,0 +1,151 @@
+"""The switch port on Asterisk: each order is one manager action, sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from asterisk.ami.action import SimpleAction
+
+from telephony.agents import Member
+from telephony.asterisk import names
+from telephony.asterisk.ami import AmiEvent
+from telephony.asterisk.link import AsteriskLink
+from telephony.asterisk.resync import channels_of, queues_of
+from telephony.clock import Clock
+from telephony.ports import ActionRefused, Channel, Place, Placing, QueueCount
+
+#: Where our places are in the dialplan.
+CONTEXTS: Final[Mapping[Place, str]] = {
+    Place.HOLD: names.HOLD,
+    Place.AGENT_WAITS: names.PARKED_AGENT,
+    Place.TRANSFER: names.TRANSFER,
+    Place.CONFERENCE: names.CONFERENCE,
+}
+
+
+class AsteriskSwitch:
+    """`telephony.ports.Switch` over an `AsteriskLink`."""
+
+    def __init__(self, link: AsteriskLink, clock: Clock) -> None:
+        self._link = link
+        self._clock = clock
+
+    async def channels(self) -> Sequence[Channel]:
+        reply = await self._do("CoreShowChannels")
+        return channels_of((event.keys for event in reply), self._clock.now())
+
+    async def members(self) -> Sequence[Member]:
+        return (await self._queue_status())[1]
+
+    async def queues(self) -> Sequence[QueueCount]:
+        return (await self._queue_status())[0]
+
+    async def add_member(self, member: Member) -> None:
+        """Already there is what was wanted."""
+        try:
+            await self._do(
+                "QueueAdd",
+                Queue=member.queue,
+                Interface=f"PJSIP/{member.phone}",
+                Penalty=str(member.penalty),
+                Paused="true" if member.paused else "false",
+                MemberName=member.agent_id,
+            )
+        except ActionRefused as refused:
+            if "already there" not in str(refused).lower():
+                raise
+        if member.paused and member.reason:
+            await self.pause_member(member, paused=True)
+
+    async def remove_member(self, member: Member) -> None:
+        """Not there is what was wanted."""
+        try:
+            await self._do("QueueRemove", Queue=member.queue, Interface=f"PJSIP/{member.phone}")
+        except ActionRefused as refused:
+            if "not there" not in str(refused).lower():
+                raise
+
+    async def pause_member(self, member: Member, *, paused: bool) -> None:
+        await self._do(
+            "QueuePause",
+            Queue=member.queue,
+            Interface=f"PJSIP/{member.phone}",
+            Paused="true" if paused else "false",
+            Reason=member.reason,
+        )
+
+    async def move(self, channel: str, place: Place, extension: str = "") -> None:
+        await self._do(
+            "Redirect", Channel=channel, Context=CONTEXTS[place], Exten=extension or "s", Priority="1"
+        )
+
+    async def move_both(
+        self, first: str, first_to: tuple[Place, str], second: str, second_to: tuple[Place, str]
+    ) -> None:
+        await self._do(
+            "Redirect",
+            Channel=first,
+            Context=CONTEXTS[first_to[0]],
+            Exten=first_to[1] or "s",
+            Priority="1",
+            ExtraChannel=second,
+            ExtraContext=CONTEXTS[second_to[0]],
+            ExtraExten=second_to[1] or "s",
+            ExtraPriority="1",
+        )
+
+    async def bridge(self, first: str, second: str) -> None:
+        await self._do("Bridge", Channel1=first, Channel2=second, Tone="no")
+
+    async def hang_up(self, channel: str) -> None:
+        await self._do("Hangup", Channel=channel, Cause="16")
+
+    async def mute_recording(self, channel: str, *, muted: bool) -> None:
+        await self._do("MixMonitorMute", Channel=channel, Direction="both", State="1" if muted else "0")
+
+    async def place(self, placing: Placing) -> None:
+        await self._originate(
+            placing.call_id,
+            placing.agent_endpoint,
+            names.OUTBOUND,
+            placing.number,
+            placing.ring_seconds,
+            call_id=placing.call_id,
+        )
+
+    async def invite(self, endpoint: str, place: Place, extension: str, *, call_id: str) -> None:
+        await self._originate("", endpoint, CONTEXTS[place], extension, 30, call_id=call_id)
+
+    async def _originate(
+        self, channel_id: str, endpoint: str, context: str, extension: str, ring: int, *, call_id: str
+    ) -> None:
+        keys = {
+            "Channel": f"PJSIP/{endpoint}",
+            "Context": context,
+            "Exten": extension,
+            "Priority": "1",
+            "Timeout": str(ring * 1000),
+            "Account": call_id,
+        }
+        if channel_id:
+            keys["ChannelId"] = channel_id
+            keys["OtherChannelId"] = f"{channel_id}-2"
+        action = SimpleAction("Originate", **keys)
+        action.variables = {names.CALL: call_id}
+        await self._link.originate(action, deadline=ring + 60.0)
+
+    async def _queue_status(self) -> tuple[tuple[QueueCount, ...], tuple[Member, ...]]:
+        reply = await self._do("QueueStatus")
+        counts, members = queues_of((event.name, event.keys) for event in reply)
+        # The fallback queue's static members are the dialplan's own; nobody signs in to it.
+        return (
+            tuple(one for one in counts if one.name != names.FALLBACK_QUEUE),
+            tuple(one for one in members if one.queue != names.FALLBACK_QUEUE),
+        )
+
+    async def _do(self, name: str, **keys: str) -> Sequence[AmiEvent]:
+        reply = await self._link.act(
+            SimpleAction(name, **{key: value for key, value in keys.items() if value})
+        )
+        return reply.events
