@@ -68,6 +68,7 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.READY, AgentEvent.READY): AgentState.READY,
     (AgentState.READY, AgentEvent.RANG): AgentState.RINGING,
     (AgentState.READY, AgentEvent.CONNECTED): AgentState.ON_CALL,
+    (AgentState.READY, AgentEvent.MISSED): AgentState.READY,  # the leg's end was told first
     (AgentState.RINGING, AgentEvent.RANG): AgentState.RINGING,
     (AgentState.RINGING, AgentEvent.CONNECTED): AgentState.ON_CALL,
     (AgentState.RINGING, AgentEvent.MISSED): AgentState.READY,

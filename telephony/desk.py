@@ -37,6 +37,8 @@ _MOVES: Mapping[FactKind, AgentEvent] = {
     FactKind.CONNECTED: AgentEvent.CONNECTED,
     FactKind.LEG_ENDED: AgentEvent.DISCONNECTED,
 }
+#: A leg that ends in these states was never answered.
+_RUNG = (AgentState.RINGING, AgentState.PAUSED)
 
 
 class NoSuchAgent(AgentError):
@@ -166,7 +168,10 @@ class AgentDesk:
         self, agent_id: str, event: AgentEvent, *, actor: str, reason: str = "", call_id: str | None = None
     ) -> Agent:
         def decide(agent: Agent) -> Agent:
-            return step(agent, event, self.clock.now(), self.rules, reason=reason, call_id=call_id)
+            happened = event
+            if event is AgentEvent.DISCONNECTED and agent.state in _RUNG:
+                happened = AgentEvent.STOPPED_RINGING
+            return step(agent, happened, self.clock.now(), self.rules, reason=reason, call_id=call_id)
 
         return await self._change(agent_id, event, decide, actor=actor)
 

@@ -109,7 +109,11 @@ def _new_state(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
 
 
 def _hangup(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
-    return _fact(FactKind.LEG_ENDED, name, get, at, stamp, {"cause": _number(get("Cause"))})
+    data: dict[str, Value] = {"cause": _number(get("Cause"))}
+    side, endpoint = side_of(get("Channel"))
+    if side is Side.PHONE:
+        data["endpoint"] = endpoint
+    return _fact(FactKind.LEG_ENDED, name, get, at, stamp, data)
 
 
 def _dial_begin(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
