@@ -129,6 +129,15 @@ class _Leg:
 
     def add(self, fact: Fact) -> None:
         entry = (_TRUST[fact.source], fact.at, fact.key, fact)
+        if fact.source is Source.CDR:
+            # One CDR row tells of a beginning and an answer too.
+            trust, _, key, _ = entry
+            for name, entries in (("started", self.started), ("answered", self.answered)):
+                seconds = fact.data.get(name)
+                if isinstance(seconds, int | float):
+                    insort(entries, (trust, datetime.fromtimestamp(seconds, UTC), key, fact))
+            if fact.kind is FactKind.LEG_STARTED:
+                return
         if fact.kind is FactKind.LEG_STARTED:
             insort(self.started, entry)
         elif fact.kind is FactKind.LEG_ANSWERED:
@@ -136,11 +145,11 @@ class _Leg:
         else:
             insort(self.ended, entry)
 
-    def text(self, name: str) -> str:
-        """The first value anybody told for a field, or nothing."""
+    def text(self, name: str, *, but: Source | None = None) -> str:
+        """The first value anybody told for a field, or nothing; `but` one source."""
         for kind in (self.started, self.answered, self.ended):
             for _, _, _, fact in kind:
-                if value := fact.data.get(name):
+                if fact.source is not but and (value := fact.data.get(name)):
                     return str(value)
         return ""
 
@@ -315,6 +324,7 @@ class _Row:
         self.queue = ""
         self.priority = 0
         self.agent = ""
+        self.bridged_agent = ""
         self.waits: list[Span] = []
         self.waiting: datetime | None = None
         self.talks: list[Span] = []
@@ -383,7 +393,7 @@ class _Row:
             or ("fallback" if FactKind.FALLBACK in self.kinds else None),
             queue=self.queue or None,
             priority=self.priority,
-            agent_id=self.agent or None,
+            agent_id=self.agent or self.bridged_agent or None,
             answered_at=answered,
             queued_at=self._at(FactKind.QUEUED),
             connected_at=connected_at,
@@ -479,6 +489,8 @@ class _Row:
         return True
 
     def _on_resumed(self, at: datetime, fact: Fact) -> bool:
+        if self.held is not None and self.talking is None:
+            self.talking = at
         self._stop_holding(at)
         return True
 
@@ -539,10 +551,7 @@ class _Row:
 
     def _customer_leg(self) -> _Leg | None:
         """The leg to the outside world; without one, the one the call is named after, else the first."""
-        legs = sorted(
-            self.legs.values(),
-            key=lambda leg: (leg.started_at or _FAR, leg.answered_at or _FAR, leg.uniqueid),
-        )
+        legs = self._legs_in_order()
         for leg in legs:
             if leg.trunk:
                 return leg
@@ -550,6 +559,14 @@ class _Row:
         if named is not None:
             return named
         return legs[0] if legs else None
+
+    def _legs_in_order(self) -> list[_Leg]:
+        if len(self.legs) < 2:
+            return list(self.legs.values())
+        return sorted(
+            self.legs.values(),
+            key=lambda leg: (leg.started_at or _FAR, leg.answered_at or _FAR, leg.uniqueid),
+        )
 
     def _direction(self, leg: _Leg | None) -> Direction:
         told = {str(fact.data.get("direction") or "") for each in self.legs.values() for *_, fact in each.started
@@ -579,13 +596,15 @@ class _Row:
 
     def _numbers(self, leg: _Leg | None, direction: Direction) -> tuple[str, str]:
         """The other side's number as delivered, and the called one."""
+        if direction is Direction.OUTBOUND:
+            # CDR gives the dialed extension of our own dialplan for a channel we dialed.
+            called = "" if leg is None else leg.text("called", but=Source.CDR)
+            if not called:
+                others = (each.text("called") for each in self._legs_in_order() if each is not leg)
+                called = next((text for text in others if text), "")
+            return called[:_LONGEST_RAW], called[:_LONGEST_RAW]
         caller = "" if leg is None else leg.text("caller")
         called = "" if leg is None else leg.text("called")
-        if direction is Direction.OUTBOUND:
-            if not called:
-                called = next((text for each in self.legs.values() if (text := each.text("called"))), "")
-            raw = called or caller
-            return raw[:_LONGEST_RAW], raw[:_LONGEST_RAW]
         caller = caller or self._text(FactKind.IVR_STARTED, "caller") or ""
         called = called or self._text(FactKind.IVR_STARTED, "called") or ""
         return caller[:_LONGEST_RAW], called[:_LONGEST_RAW]
@@ -630,6 +649,8 @@ class _Row:
             else:
                 continue
             together = any(leg.uniqueid in room and len(room) > 1 for room in rooms.values())
+            if agent := fact.data.get("agent"):
+                self.bridged_agent = str(agent)
             if together and since is None:
                 since = at
             elif not together and since is not None:
@@ -764,6 +785,8 @@ class Tracker:
         self.system = system
         self.number_of = number_of
         self.grace_seconds = grace_seconds
+        #: Lines of queue_log that belong to no call.
+        self.homeless = 0
         self._calls: dict[CallId, Folding] = {}
         self._by_uniqueid: dict[str, CallId] = {}
         self._uniqueids: dict[CallId, list[str]] = {}
@@ -807,6 +830,9 @@ class Tracker:
         touched: dict[CallId, Folding] = {}
         for fact in facts:
             folding = self._home(fact)
+            if folding is None:
+                self.homeless += 1
+                continue
             if folding.add(fact):
                 folding.unstored[(fact.source, fact.key)] = fact
             folding.touched_at = now
@@ -877,8 +903,11 @@ class Tracker:
             self._by_uniqueid[uniqueid] = id
             self._uniqueids.setdefault(id, []).append(uniqueid)
 
-    def _home(self, fact: Fact) -> Folding:
+    def _home(self, fact: Fact) -> Folding | None:
         """The call a fact belongs to, opened where there is none.
+
+        None for a line of queue_log about a channel nobody else tells of: app_queue writes some after a
+        masquerade under the id of a channel that never was in a call.
 
         A channel stays with its call. Its linkedid may change: to an older call's when two calls are joined,
         then the fact is that call's; to a younger one's only by a masquerade, which means nothing. The end
@@ -892,6 +921,8 @@ class Tracker:
             chosen = own
         else:
             chosen = min(linked, own)
+        if chosen is None and fact.source is Source.QUEUE_LOG:
+            return None
         if chosen is None:
             told = fact.data.get("call_id")
             known = told if isinstance(told, str) and len(told) == 26 else None
