@@ -1,0 +1,97 @@
+"""Simulated agents: phones signed on at the dealership that answer, talk, sometimes miss, and hang up."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from lab.agi import Line
+from lab.network import Phone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habits:
+    """How an agent works her phone: spans are least and most seconds, shares lie between 0 and 1.
+
+    `misses` is the share of rings she lets pass, `declines` the share she rejects (486), `hangs_up` the share
+    of talks she ends herself; the others last until the customer hangs up or `longest` seconds. `sound` is
+    what she says.
+    """
+
+    answers_after: tuple[float, float] = (0.5, 3.0)
+    talks: tuple[float, float] = (5.0, 30.0)
+    misses: float = 0.0
+    declines: float = 0.0
+    hangs_up: float = 1.0
+    longest: float = 600.0
+    sound: str = "speech"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ring:
+    """What an agent makes of one ringing call; `talk` None means until the other side hangs up."""
+
+    does: str
+    delay: float
+    talk: float | None
+
+
+def ring_of(habits: Habits, rng: random.Random) -> Ring:
+    """The agent's next decision."""
+    luck = rng.random()
+    delay = rng.uniform(*habits.answers_after)
+    talk = rng.uniform(*habits.talks)
+    ends = rng.random() < habits.hangs_up
+    does = (
+        "misses"
+        if luck < habits.misses
+        else "declines"
+        if luck < habits.misses + habits.declines
+        else "answers"
+    )
+    return Ring(does=does, delay=delay, talk=talk if ends else None)
+
+
+class Agent:
+    """One simulated agent. `habits` may be changed while she works; `line` is her call, if she has one."""
+
+    def __init__(self, phone: Phone, habits: Habits, seed: int | str) -> None:
+        self.phone = phone
+        self.habits = habits
+        self.line: Line | None = None
+        self.talking = False
+        self._rng = random.Random(f"{seed}-{phone.endpoint}")
+
+    async def take(self, line: Line, sound: str) -> None:
+        """Handle one ringing call until it is over; a second one meanwhile is refused as busy (486).
+
+        `sound` is the path of what she says. Raises `HungUp` when the other side ends it.
+        """
+        if self.line is not None:
+            await line.refuse(486)
+            return
+        self.line = line
+        try:
+            await self._handle(line, ring_of(self.habits, self._rng), sound)
+        finally:
+            self.line = None
+            self.talking = False
+
+    async def hang_up(self) -> None:
+        """Hang up the call she has; nothing happens when there is none."""
+        if self.line is not None:
+            await self.line.hang_up()
+
+    async def _handle(self, line: Line, ring: Ring, sound: str) -> None:
+        await line.ring()
+        if ring.does == "misses":
+            await line.ends(None)
+            return
+        await line.wait(ring.delay)
+        if ring.does == "declines":
+            await line.refuse(486)
+            return
+        await line.answer()
+        self.talking = True
+        await line.talk(sound, self.habits.longest if ring.talk is None else ring.talk)
+        await line.hang_up()
