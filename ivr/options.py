@@ -14,6 +14,15 @@ class IvrOptions(BaseModel):
     prompts: str = Field(
         "", description="folder with the house's own recordings, looked at first; empty: shipped only"
     )
+    speech_command: list[str] = Field(
+        [],
+        description="program that speaks a house's own texts, as a list of arguments; {text}, {language}, "
+        "{voice} and {output} (a WAV file to write) are filled in; empty: none",
+    )
+    speech_voices: dict[str, str] = Field(
+        default_factory=dict, description="voice per language, handed to speech_command as {voice}"
+    )
+    speech_seconds: float = Field(60.0, ge=1, le=600, description="most one text may take to speak")
     digit_seconds: float = Field(5.0, ge=1, le=60, description="wait for the first key")
     between_digits_seconds: float = Field(3.0, ge=0.5, le=30)
     tries: int = Field(3, ge=1, le=10, description="invalid or missing input before the flow's way out")
