@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class WebOptions(BaseModel):
@@ -13,11 +15,33 @@ class WebOptions(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
     public_url: str = Field("", description="address customers' links and provider callbacks use")
+    trusted_proxies: list[str] = Field(
+        [], description="addresses of our own reverse proxies; only their X-Forwarded-For is believed"
+    )
     session_idle_minutes: int = Field(60, ge=5, le=1440)
     session_longest_hours: int = Field(14, ge=1, le=168)
+    session_address: Literal["same", "any"] = Field(
+        "same", description="same: a session counts only from the address it began at"
+    )
     body_seconds: float = Field(10.0, ge=1, le=120, description="deadline for a request body")
     body_bytes: int = Field(1_048_576, ge=1024, le=1_073_741_824)
+    idle_seconds: float = Field(
+        15.0, ge=1, le=600, description="a connection without a complete request head is closed after this"
+    )
+    connections: int = Field(2000, ge=10, le=100_000, description="most connections at once")
     connections_per_address: int = Field(100, ge=1, le=10_000)
     login_tries: int = Field(
         8, ge=1, le=100, description="wrong passwords per login and address in 15 minutes"
     )
+    live_clients: int = Field(400, ge=1, le=10_000, description="most open pages with live events")
+    live_write_seconds: float = Field(
+        5.0, ge=0.1, le=60, description="a page that does not read its live events for this long is dropped"
+    )
+    stop_seconds: float = Field(5.0, ge=0, le=60, description="requests may finish for this long at a stop")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("begins with https:// or http://")
+        return value.rstrip("/")

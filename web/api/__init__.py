@@ -1,0 +1,1 @@
+"""The JSON API: thin handlers over ports, in one table."""

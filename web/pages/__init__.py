@@ -1,0 +1,1 @@
+"""Pages rendered here: sign-in and the live list of calls."""
