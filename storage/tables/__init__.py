@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.tables import telephony
+from storage.tables import access, consent, records, tasks, telephony
 from storage.tables.base import metadata
 
-__all__ = ["metadata", "telephony"]
+__all__ = ["access", "consent", "metadata", "records", "tasks", "telephony"]

@@ -1,0 +1,105 @@
+"""Opt-outs: rows that say who is not to be contacted, and the reaction of the call log that adds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from access.ids import new_id
+from crm.consent.optouts import Channel, OptOut, OptOutSource, Purpose, refusing
+from storage.tables.consent import optouts
+from telephony.calls import Call
+from telephony.facts import Fact, FactKind
+
+
+def optout_from(row: RowMapping) -> OptOut:
+    """The value of a row that holds every column of `optouts`."""
+    return OptOut(
+        id=row["id"],
+        number=row["number"],
+        purpose=Purpose(row["purpose"]),
+        channel=Channel(row["channel"]),
+        source=OptOutSource(row["source"]),
+        at=row["at"],
+        proof=row["proof"],
+        actor_id=row["actor_id"],
+        withdrawn_at=row["withdrawn_at"],
+        withdrawn_proof=row["withdrawn_proof"],
+    )
+
+
+def opt_out(
+    connection: Connection,
+    *,
+    number: str,
+    purpose: Purpose,
+    at: datetime,
+    source: OptOutSource,
+    proof: str,
+    channel: Channel = Channel.ALL,
+    actor_id: str | None = None,
+) -> bool:
+    """Suppress an E.164 number for a purpose and channel; again is harmless. True where it is new."""
+    engine = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = engine.insert(optouts).values(
+        id=new_id(at),
+        number=number,
+        purpose=purpose,
+        channel=channel,
+        source=source,
+        at=at,
+        proof=proof,
+        actor_id=actor_id,
+        withdrawn_at=None,
+        withdrawn_proof="",
+        holds=f"{number} {purpose} {channel}",
+    )
+    return connection.execute(row.on_conflict_do_nothing()).rowcount == 1
+
+
+def withdraw(
+    connection: Connection, *, number: str, purpose: Purpose, channel: Channel, at: datetime, proof: str
+) -> bool:
+    """The person wants to be contacted again, with proof; the old wish stays as history. False where none held."""
+    ended = (
+        update(optouts)
+        .where(optouts.c.holds == f"{number} {purpose} {channel}")
+        .values(withdrawn_at=at, withdrawn_proof=proof, holds=None)
+    )
+    return connection.execute(ended).rowcount == 1
+
+
+def optouts_of(connection: Connection, number: str) -> list[OptOut]:
+    """Everything ever said about a number, oldest first, withdrawn wishes included."""
+    rows = connection.execute(
+        select(optouts).where(optouts.c.number == number).order_by(optouts.c.at, optouts.c.id)
+    ).mappings()
+    return [optout_from(row) for row in rows]
+
+
+def refusal(
+    connection: Connection, number: str, purpose: Purpose, channel: Channel, now: datetime
+) -> OptOut | None:
+    """The opt-out that forbids this contact now, or None."""
+    return refusing(optouts_of(connection, number), purpose, channel, now)
+
+
+def react_to_call(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+    """Journal reaction: a key pressed to opt out is suppression in the same transaction as its fact."""
+    for fact in facts:
+        number = fact.data.get("number") or after.number
+        if fact.kind is not FactKind.OPTED_OUT or not number:
+            continue
+        wanted = str(fact.data.get("purpose", Purpose.ALL))
+        purpose = Purpose(wanted) if wanted in set(Purpose) else Purpose.ALL
+        opt_out(
+            connection,
+            number=str(number),
+            purpose=purpose,
+            at=fact.at,
+            source=OptOutSource.HOTLINE_KEY,
+            proof=f"call {after.id}",
+        )
