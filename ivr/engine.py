@@ -27,7 +27,6 @@ from ivr.ports import (
     AskServant,
     AskTask,
     AskText,
-    Desk,
     Done,
     FindByNumber,
     FindByTail,
@@ -43,6 +42,7 @@ from ivr.ports import (
 from ivr.routes import Route, ToAgent, ToFallback, ToHangUp, ToQueue, ToVoicemail
 from ivr.session import ENDED, KEYS, REPLY, Scalar, Session
 from telephony.facts import FactKind
+from telephony.hours import OpenState
 
 
 class EngineError(Exception):
@@ -80,6 +80,10 @@ class Opening:
     call_id: str
     #: E.164, or None where hidden or no number.
     caller: str | None
+    #: Language spoken with the caller before, where he comes back from a queue.
+    language: str | None = None
+    #: Why he left the queue: the key he pressed, or "empty" where nobody is signed in.
+    left_by: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,9 +189,10 @@ def start(flow: Flow, opening: Opening, limits: Limits, now: datetime) -> Turn:
         version=flow.version,
         node=flow.start,
         waits="",
-        language=flow.language,
+        language=opening.language if opening.language in flow.languages else flow.language,
+        language_known=opening.language in flow.languages,
         caller=opening.caller,
-        values={"caller": opening.caller},
+        values={"caller": opening.caller, "left_by": opening.left_by or None},
     )
     return _Run(flow, session, limits, now).enter(flow.start)
 
@@ -402,6 +407,8 @@ class _Run:
                 return self.customer is not None
             case "hidden_number":
                 return self.session.caller is None
+            case "nobody_signed_in":
+                return self.values.get("left_by") == "empty"
             case _:
                 return self.language_known
 
@@ -567,18 +574,18 @@ class _Run:
 
     def _desk(self, step: steps.Hours, reply: Input) -> str:
         # A calendar that cannot be asked must not send callers away.
-        desk = reply.desk if isinstance(reply, Working) else Desk.OPEN
+        desk = reply.desk if isinstance(reply, Working) else OpenState.OPEN
         if isinstance(reply, Working) and reply.opens_at is not None:
             self.values["opens_at"] = reply.opens_at.isoformat()
         self._step_note("", desk.value)
         match desk:
-            case Desk.OPEN:
+            case OpenState.OPEN:
                 return step.open
-            case Desk.LUNCH:
+            case OpenState.LUNCH:
                 return step.lunch
-            case Desk.CLOSED:
+            case OpenState.CLOSED:
                 return step.closed
-            case Desk.HOLIDAY:
+            case OpenState.HOLIDAY:
                 return step.holiday
 
     def _keep_view(self, view: QueueView) -> None:

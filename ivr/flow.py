@@ -174,7 +174,7 @@ class Check:
 
 
 #: What `Check.when` may ask.
-CONDITIONS: Final = ("key_customer", "known_customer", "hidden_number", "language_known")
+CONDITIONS: Final = ("key_customer", "known_customer", "hidden_number", "language_known", "nobody_signed_in")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

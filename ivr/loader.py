@@ -35,6 +35,9 @@ from ivr.flow import (
 MOST_BYTES: Final = 262_144
 MOST_NODES: Final = 500
 
+#: In a flow for callers who leave a queue: that queue.
+THIS: Final = "this"
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"[0-9*]")
 _QUEUE = re.compile(r"[0-9A-Za-z]{1,32}")
@@ -105,20 +108,24 @@ class _Reading:
     values: list[tuple[str, int]] = field(default_factory=list)
     gathered: set[str] = field(default_factory=set)
     way_out: str = ""
+    this: str | None = None
 
     def wrong(self, node: yaml.Node, what: str, allowed: str = "") -> None:
         line = node.start_mark.line + 1
         self.mistakes.append(Mistake(file=self.file, line=line, what=what, allowed=allowed))
 
 
-def load_flow(path: Path, house: House) -> Flow:
-    """The flow in a file. Raises FlowRefused with every mistake; OSError where the file cannot be read."""
-    return read_flow(path.read_bytes(), str(path), house)
+def load_flow(path: Path, house: House, this: str | None = None) -> Flow:
+    """The flow in a file. Raises FlowRefused with every mistake; OSError where the file cannot be read.
+
+    `this` is the queue that a flow for callers who leave a queue means by "this".
+    """
+    return read_flow(path.read_bytes(), str(path), house, this)
 
 
-def read_flow(data: bytes, file: str, house: House) -> Flow:
+def read_flow(data: bytes, file: str, house: House, this: str | None = None) -> Flow:
     """The flow in `data`. Raises FlowRefused with every mistake found, in order of lines."""
-    reading = _Reading(file=file, house=house)
+    reading = _Reading(file=file, house=house, this=this)
     root = _compose(data, reading)
     result = None if root is None else _read_root(reading, root, hashlib.sha1(data).hexdigest()[:12])  # noqa: S324 - a version, not a secret
     if reading.mistakes or result is None:
@@ -146,7 +153,7 @@ def _compose(data: bytes, reading: _Reading) -> yaml.Node | None:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 refuse(
-                    event.start_mark.line + 1,
+                    _line(event),
                     f"*{event.anchor} repeats another part",
                     "every part written out",
                 )
@@ -228,7 +235,10 @@ def _language_or_other(reading: _Reading, node: yaml.Node, where: str) -> str | 
 
 def _queue(reading: _Reading, node: yaml.Node, where: str) -> str | None:
     known = sorted(name for name in reading.house.queues if _QUEUE.fullmatch(name))
-    return _word(known, reading, node, where)
+    if reading.this is None:
+        return _word(known, reading, node, where)
+    word = _word([*known, THIS], reading, node, where)
+    return reading.this if word == THIS else word
 
 
 def _number(

@@ -5,7 +5,8 @@ may raise `Unavailable`; the caller then goes on as if the house knew nothing, a
 that was not kept.
 
 PortError
-└── Unavailable   the part that should answer is away; nothing was stored; retryable
+├── Unavailable   the part that should answer is away; nothing was stored; retryable
+└── LineGone      the caller hung up, or the switch closed the connection
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from telephony.facts import Fact
+from telephony.hours import OpenState
 
 
 class PortError(Exception):
@@ -33,6 +34,12 @@ class Unavailable(PortError):
     retryable = True
 
 
+class LineGone(PortError):
+    """The caller hung up, or the switch closed the connection."""
+
+    error_id = "ivr-line-gone"
+
+
 # --- values -----------------------------------------------------------------------------------------
 
 
@@ -46,15 +53,6 @@ class Known:
     language: str | None = None
     #: Plate, where he has exactly one vehicle.
     plate: str | None = None
-
-
-class Desk(StrEnum):
-    """Whether people are at work now, and if not, why."""
-
-    OPEN = "open"
-    LUNCH = "lunch"
-    CLOSED = "closed"
-    HOLIDAY = "holiday"
 
 
 # --- questions and replies --------------------------------------------------------------------------
@@ -94,7 +92,7 @@ class AskHours:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Working:
-    desk: Desk
+    desk: OpenState
     #: When the desk opens again, in the house's zone; None while open or where nobody can say.
     opens_at: datetime | None = None
 
@@ -263,6 +261,55 @@ class Journal(Protocol):
 
     async def record(self, *facts: Fact) -> None:
         """Store facts; durable when it returns. Raises Unavailable where not even a spool file took them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """A call as the switch hands it over, checked and signed."""
+
+    #: ivr, or queue-exit (`telephony.asterisk.names`).
+    script: str
+    uniqueid: str
+    linkedid: str
+    #: Caller's number as delivered, at most 64 printable characters; "" where hidden.
+    caller: str
+    #: The called number, or the queue left.
+    subject: str
+    #: Key that took the caller out of the queue.
+    key: str = ""
+    #: When the switch handed the call over, epoch seconds: tells two visits of one call apart.
+    epoch: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What came back from the line: keys, whether # ended them, whether the sound could be played."""
+
+    keys: str
+    hash: bool = False
+    played: bool = True
+
+
+class Line(Protocol):
+    """One caller's line. Every method raises LineGone once the caller has hung up."""
+
+    @property
+    def arrival(self) -> Arrival: ...
+
+    async def answer(self) -> None:
+        """Pick up."""
+
+    async def recall(self, names: Sequence[str]) -> Sequence[str]:
+        """What was remembered on the line under these names before; "" for nothing."""
+
+    async def ask(self, files: Sequence[str], playing: float, seconds: float, most: int) -> Heard:
+        """Play, then take up to `most` keys; the dead man's switch covers `playing` and the waits."""
+
+    async def play(self, files: Sequence[str], playing: float) -> None:
+        """Play to the end, whatever is pressed."""
+
+    async def release(self, variables: Sequence[tuple[str, str]]) -> None:
+        """Remember variables in order and give the line back to the switch: the last act."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
