@@ -13,6 +13,7 @@ from crm.consent.optouts import Channel, OptOut, OptOutSource, Purpose, refusing
 from storage.tables.consent import optouts
 from telephony.calls import Call
 from telephony.facts import Fact, FactKind
+from telephony.numbers import is_e164
 
 
 def optout_from(row: RowMapping) -> OptOut:
@@ -90,14 +91,14 @@ def refusal(
 def react_to_call(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
     """Journal reaction: a key pressed to opt out is suppression in the same transaction as its fact."""
     for fact in facts:
-        number = fact.data.get("number") or after.number
-        if fact.kind is not FactKind.OPTED_OUT or not number:
+        number = str(fact.data.get("number") or after.number or "")
+        if fact.kind is not FactKind.OPTED_OUT or not is_e164(number):
             continue
         wanted = str(fact.data.get("purpose", Purpose.ALL))
         purpose = Purpose(wanted) if wanted in set(Purpose) else Purpose.ALL
         opt_out(
             connection,
-            number=str(number),
+            number=number,
             purpose=purpose,
             at=fact.at,
             source=OptOutSource.HOTLINE_KEY,
