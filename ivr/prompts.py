@@ -273,7 +273,8 @@ def _phone_groups(text: str) -> list[str]:
     digits = "".join(c for c in plain if c in "0123456789")
     if plain.strip().startswith("+86") or (digits.startswith("0086") and len(digits) > 12):
         digits = digits.removeprefix("00").removeprefix("86")
-        if len(digits) > 9 and not digits.startswith(("1", "400", "800", "0")):
+        mobile = len(digits) == 11 and digits.startswith("1")
+        if len(digits) > 8 and not mobile and not digits.startswith(("400", "800", "0")):
             digits = "0" + digits
     if len(digits) == 11 and digits.startswith("1"):
         cuts = [3, 4, 4]
@@ -343,6 +344,31 @@ def _fen(amount: Decimal) -> tuple[int, int]:
     """Yuan and fen, halves rounded to even as Decimal does."""
     yuan, fen = divmod(int(amount.quantize(Decimal("0.01")) * 100), 100)
     return yuan, fen
+
+
+def item(kind: str, value: str | int | Decimal | datetime) -> Item:
+    """The item a flow means by a kind of value (ivr.flow VALUE_KINDS). Raises PromptError if they do not fit.
+
+    A datetime is taken as it stands, so it must be in the dealership's zone already.
+    """
+    match kind, value:
+        case "number", int():
+            return Number(value=value)
+        case "minutes", int():
+            return Minutes(number=value)
+        case "position", int():
+            return Place(number=value)
+        case "money", int() | Decimal():
+            return Money(amount=Decimal(value))
+        case "digits", str():
+            return Digits(text=value)
+        case "plate", str():
+            return Plate(text=value)
+        case "date", datetime():
+            return Date(day=value.date(), weekday=True)
+        case "time", datetime():
+            return Time(at=value.time())
+    raise PromptError(f"a value of type {type(value).__name__} cannot be read as {kind!r}.")
 
 
 # ---- Chinese -----------------------------------------------------------------------------------------------
@@ -417,8 +443,6 @@ def _zh_duration(length: timedelta) -> list[str]:
     found = []
     if hours:
         found += [*_zh_number(hours, counting=True), "unit/hours"]
-        if minutes == 30:
-            return [*found, "wait/and_half"]
         if 0 < minutes < 10:
             found.append("number/0")
     if minutes:
@@ -646,7 +670,7 @@ def vocabulary(language: str) -> frozenset[str]:
             | {f"period/{name}" for name in ("lingchen", "shangwu", "zhongwu", "xiawu", "wanshang")}
             | {f"hour/{n}" for n in range(13)}
             | {f"minute/{n}" for n in range(1, 60) if n != 30}
-            | {"minute/half", "count/2", "digit/yao", "wait/and_half"}
+            | {"minute/half", "count/2", "digit/yao"}
             | {"position/ahead", "position/di", "position/wei"}
         )
     if language == "en":
@@ -655,7 +679,7 @@ def vocabulary(language: str) -> frozenset[str]:
         return frozenset(
             shared
             | {f"unit/{name}" for name in (*scales, *counted)}
-            | {f"hour/{n}" for n in range(1, 13)}
+            | {f"hour/{n}" for n in range(1, 12)}
             | {f"oh/{n}" for n in range(1, 10)}
             | {f"time/{name}" for name in ("noon", "midnight", "morning", "afternoon", "evening", "am", "pm")}
             | {"word/and", "word/at"}
