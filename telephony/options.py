@@ -35,6 +35,9 @@ class TrunkOptions(Options):
     calls_per_second: float = Field(5.0, gt=0, le=200, description="most new outbound calls a second")
     codecs: list[Literal["ulaw", "alaw", "g722", "opus"]] = Field(["alaw", "ulaw"], min_length=1)
     caller_id: str = Field("", description="number shown on outbound calls; empty: carrier's default")
+    number_format: Literal["e164", "plain"] = Field(
+        "e164", description="how dialed numbers are written to the carrier: +8613… or 8613…"
+    )
 
 
 class FenceOptions(Options):
@@ -47,6 +50,7 @@ class FenceOptions(Options):
         [], description="prefixes refused even inside an allowed one"
     )
     calls_per_hour: int = Field(300, ge=1, le=100_000, description="most outbound calls in any hour")
+    calls_per_phone: int = Field(2, ge=1, le=50, description="most outbound calls at once from one phone")
     longest_call_minutes: int = Field(120, ge=1, le=1440, description="calls are cut off after this")
 
 

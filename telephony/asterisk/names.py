@@ -18,6 +18,9 @@ HOLD: Final = "careline-hold"  # a customer hears music
 PARKED_AGENT: Final = "careline-agent-waits"  # the agent's leg while its customer is on hold
 TRANSFER: Final = "careline-transfer"  # targets of transfers: agent-ENDPOINT, queue-NAME
 CONFERENCE: Final = "careline-conference"
+QUEUES: Final = "careline-queues"  # one extension a queue: enter it, and where to go afterwards
+QUEUE_EXIT: Final = "careline-queue-exit"  # keys that take a waiting caller out of the queue
+PHONES: Final = "careline-phones"  # one extension a phone
 
 # Endpoints
 TRUNK: Final = "careline-trunk"
@@ -27,6 +30,11 @@ IVR_DONE: Final = "IVR_DONE"  # set by the service as its very last act: the rou
 LANGUAGE: Final = "CL_LANG"  # zh-CN or en
 RECORD: Final = "CL_RECORD"  # yes once the recording notice was given and not refused
 CALL: Final = "CL_CALL"  # Careline's call id, for transfers and recordings
+PHONE: Final = "CL_PHONE"  # the endpoint, on every channel of a phone
+
+# FastAGI scripts. Both get: linkedid, time of signing, digest, subject, and AGI_EXIT the key pressed too.
+AGI_IVR: Final = "ivr"  # subject: the called number
+AGI_EXIT: Final = "queue-exit"  # subject: the queue; key 1 asks for a call-back, "empty": nobody is signed in
 
 # User events from the dialplan, written both to AMI (UserEvent) and to CEL (CELGenUserEvent)
 USER_EVENT: Final = "Careline"  # AMI UserEvent name; headers Kind, Value
