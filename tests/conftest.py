@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE))
 
 pytest_plugins = [
     name
-    for name in ("fixtures_storage", "fixtures_switch", "fixtures_house")
+    for name in ("fixtures_storage", "fixtures_switch", "fixtures_house", "fixtures_web")
     if (HERE / f"{name}.py").exists()
 ]
 

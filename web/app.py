@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import quote
@@ -161,7 +162,7 @@ def make_app(services: Services) -> web.Application:
     app[LIVE] = live
     app[health.HEALTH] = health.Health(services.pings)
     app[health.METRICS] = health.Metrics(lambda: (*services.figures(), *_own_figures(live)))
-    app[OPENAPI] = web.json_response(describe(ROUTES, version=services.version)).body or b""
+    app[OPENAPI] = json.dumps(describe(ROUTES, version=services.version)).encode()
     for route in ROUTES:
         add_route(app, route)
     app.on_response_prepare.append(_dress)

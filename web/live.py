@@ -118,6 +118,9 @@ class LiveEvents:
     def _add(self, event: _Event) -> None:
         self._number = event.number
         self._ring.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -128,7 +131,7 @@ class LiveEvents:
     async def close(self) -> None:
         """End every stream; browsers come back by themselves."""
         self._closing = True
-        self._news.set()
+        self._wake()
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -233,6 +236,7 @@ class LiveEvents:
             if proof not in live:
                 client.drop()
                 log.info("a page whose session ended was closed", action="live_session_ended")
+        self._wake()
 
 
 LIVE: web.AppKey[LiveEvents] = web.AppKey("live", LiveEvents)

@@ -146,23 +146,6 @@ class TaskPage:
     next: str | None = None
 
 
-class TaskNotFound(Exception):
-    """There is no such task, or it is not for this viewer."""
-
-    error_id = "task-not-found"
-
-
-class TaskTaken(Exception):
-    """Somebody else has the task, or it is closed; nothing was changed."""
-
-    error_id = "task-taken"
-
-    def __init__(self, message: str, *, holder: str = "") -> None:
-        super().__init__(message)
-        #: Name of who has it.
-        self.holder = holder
-
-
 class Tasks(Protocol):
     """The task list. Claims and closings of one task take turns in the database."""
 
@@ -179,7 +162,7 @@ class Tasks(Protocol):
     async def claim(self, viewer: Principal, task_id: str, now: datetime) -> TaskView:
         """The task is the viewer's from now on; claiming one's own task again changes nothing.
 
-        Raises TaskNotFound; TaskTaken with the holder's name.
+        Raises crm.tasks.tasks.TaskNotFound; TaskTaken with the holder's user id.
         """
 
     async def close(self, viewer: Principal, task_id: str, result: str, now: datetime) -> TaskView:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from access.permissions import Permission
-from telephony.call_lists import CallFilter
+from telephony.call_lists import CallFilter, CallSort
 from web.api.shapes import CallDetailOut, CallOut, CallsOut, CallsQuery, FactOut
 from web.problems import Refused
 from web.routes import Ask, Nothing, Route
+
+_LONGEST_RANGE: Final = timedelta(days=31)
 
 
 async def list_calls(ask: Ask[CallsQuery, Nothing]) -> CallsOut:
@@ -23,6 +28,9 @@ def filter_of(query: CallsQuery, ask: Ask[CallsQuery, Nothing]) -> CallFilter:
         moment = getattr(query, name)
         if moment is not None and moment.tzinfo is None:
             raise Refused("bad-query", f"{name} needs a time zone, such as 2026-06-16T10:00:00+08:00.")
+    since = query.since
+    if since is None and query.sort in (CallSort.LONGEST_WAIT, CallSort.LONGEST_TALK):
+        since = ask.now - _LONGEST_RANGE  # no index orders by these; the range keeps the sort small
     return CallFilter(
         scope=query.scope,
         direction=query.direction,
@@ -30,7 +38,7 @@ def filter_of(query: CallsQuery, ask: Ask[CallsQuery, Nothing]) -> CallFilter:
         queue=query.queue,
         agent_id=query.agent_id,
         customer_id=query.customer_id,
-        since=query.since,
+        since=since,
         until=query.until,
         search=query.search,
         number=ask.services.read_number(query.search) if query.search else None,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from access.audit import Action
 from access.permissions import Permission
+from crm.tasks.tasks import TaskTaken
 from web.api.shapes import CloseTaskIn, TaskOut, TasksOut, TasksQuery
+from web.ports import Services, TaskView
+from web.problems import Refused
 from web.routes import Ask, Nothing, Route
 
 
@@ -18,16 +23,33 @@ async def list_tasks(ask: Ask[TasksQuery, Nothing]) -> TasksOut:
 
 async def claim_task(ask: Ask[Nothing, Nothing]) -> TaskOut:
     """Take a task."""
-    task = await ask.services.tasks.claim(ask.by, ask.path["task_id"], ask.now)
+    _own(ask)
+    task = await _named(ask.services, ask.services.tasks.claim(ask.by, ask.path["task_id"], ask.now))
     await ask.services.audit.append(ask.entry(Action.TASK_CLAIMED, f"task:{task.id}"))
     return TaskOut.model_validate(task)
 
 
 async def close_task(ask: Ask[Nothing, CloseTaskIn]) -> TaskOut:
     """Finish a task with a result."""
-    task = await ask.services.tasks.close(ask.by, ask.path["task_id"], ask.body.result, ask.now)
+    _own(ask)
+    closing = ask.services.tasks.close(ask.by, ask.path["task_id"], ask.body.result, ask.now)
+    task = await _named(ask.services, closing)
     await ask.services.audit.append(ask.entry(Action.TASK_CLOSED, f"task:{task.id}"))
     return TaskOut.model_validate(task)
+
+
+def _own(ask: Ask[Nothing, Nothing] | Ask[Nothing, CloseTaskIn]) -> None:
+    if ask.by.user_id is None:
+        raise Refused("no-own-user", "This token belongs to no user, so it cannot have tasks.")
+
+
+async def _named(services: Services, change: Awaitable[TaskView]) -> TaskView:
+    """The change, with the holder's name in the refusal."""
+    try:
+        return await change
+    except TaskTaken as error:
+        names = await services.users.names()
+        raise TaskTaken(str(error), holder=names.get(error.holder, error.holder)) from error
 
 
 ROUTES = (
@@ -50,7 +72,7 @@ ROUTES = (
         json=claim_task,
         body=Nothing,
         answer=TaskOut,
-        errors=("task-not-found", "task-taken"),
+        errors=("task-not-found", "task-taken", "no-own-user"),
         tag="tasks",
     ),
     Route(
@@ -61,7 +83,7 @@ ROUTES = (
         json=close_task,
         body=CloseTaskIn,
         answer=TaskOut,
-        errors=("task-not-found", "task-taken"),
+        errors=("task-not-found", "task-taken", "no-own-user"),
         tag="tasks",
     ),
 )

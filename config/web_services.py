@@ -1,0 +1,268 @@
+"""The web side's ports over the real stores: one unit of work a method, the audit entry in the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from access.audit import Entry
+from access.masking import mask_number, mask_text
+from access.permissions import Permission, Role
+from access.sessions import Session, SessionEnd
+from access.tokens import Token
+from access.users import Language, LoginRefused, Principal, Theme, User
+from crm.tasks.tasks import Task
+from storage import audit, call_lists, sessions, tasks, tokens, users
+from storage.database import Database
+from telephony.call_lists import BadCursor, CallDetail, CallFilter, CallPage, CallSort
+from web.ports import TaskPage, TaskView
+
+
+class UserBook:
+    """`web.ports.Users` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def password_of(self, login: str) -> tuple[User, str] | None:
+        return await self._database.read(lambda connection: users.password_of(connection, login))
+
+    async def list(self) -> Sequence[User]:
+        return await self._database.read(users.list_users)
+
+    async def get(self, user_id: str) -> User:
+        return await self._database.read(lambda connection: users.get_user(connection, user_id))
+
+    async def create(self, user: User, password_hash: str, entry: Entry) -> None:
+        def work(connection: Connection) -> None:
+            users.insert_user(connection, user, password_hash=password_hash)
+            audit.append(connection, entry)
+
+        await self._database.write(work)
+
+    async def change(
+        self,
+        user_id: str,
+        entry: Entry,
+        *,
+        name: str | None = None,
+        role: Role | None = None,
+        language: Language | None = None,
+        theme: Theme | None = None,
+    ) -> User:
+        def work(connection: Connection) -> User:
+            user = users.change_user(
+                connection, user_id, now=entry.at, name=name, role=role, language=language, theme=theme
+            )
+            audit.append(connection, entry)
+            return user
+
+        return await self._database.write(work)
+
+    async def disable(self, user_id: str, entry: Entry) -> User:
+        def work(connection: Connection) -> User:
+            user = users.disable_user(connection, user_id, now=entry.at)
+            audit.append(connection, entry)
+            return user
+
+        return await self._database.write(work)
+
+    async def set_password(self, user_id: str, password_hash: str, entry: Entry, keep_session: str) -> None:
+        def work(connection: Connection) -> None:
+            users.set_password(
+                connection, user_id, password_hash=password_hash, now=entry.at, keep_session=keep_session
+            )
+            audit.append(connection, entry)
+
+        await self._database.write(work)
+
+    async def names(self) -> Mapping[str, str]:
+        return await self._database.read(users.user_names)
+
+
+class SessionBook:
+    """`web.ports.Sessions` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, session: Session, entry: Entry, *, replaces: str, password_hash: str) -> None:
+        def work(connection: Connection) -> None:
+            found = users.password_of(connection, session.user.login)
+            if found is None or not found[0].is_enabled or found[1] != password_hash:
+                raise LoginRefused("Login or password is wrong.")
+            if replaces:
+                sessions.end_session(connection, replaces, now=entry.at, why=SessionEnd.REPLACED)
+            sessions.insert_session(connection, session)
+            audit.append(connection, entry)
+
+        await self._database.write(work)
+
+    async def find(self, session_id: str) -> Session | None:
+        return await self._database.read(lambda connection: sessions.find_session(connection, session_id))
+
+    async def touch(self, session_id: str, now: datetime) -> None:
+        await self._database.write(lambda connection: sessions.touch_session(connection, session_id, now=now))
+
+    async def end(self, session_id: str, why: SessionEnd, entry: Entry) -> None:
+        def work(connection: Connection) -> None:
+            sessions.end_session(connection, session_id, now=entry.at, why=why)
+            audit.append(connection, entry)
+
+        await self._database.write(work)
+
+    async def live(self, ids: Collection[str], now: datetime, longest: timedelta) -> Collection[str]:
+        return await self._database.read(
+            lambda connection: sessions.live_sessions(connection, ids, now=now, longest=longest)
+        )
+
+
+class TokenBook:
+    """`web.ports.Tokens` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, secret_hash: str) -> Token | None:
+        return await self._database.read(lambda connection: tokens.find_token(connection, secret_hash))
+
+    async def list(self) -> Sequence[Token]:
+        return await self._database.read(tokens.list_tokens)
+
+    async def create(self, token: Token, secret_hash: str, entry: Entry) -> None:
+        def work(connection: Connection) -> None:
+            if token.user_id is not None:
+                users.get_user(connection, token.user_id)
+            tokens.insert_token(connection, token, secret_hash=secret_hash)
+            audit.append(connection, entry)
+
+        await self._database.write(work)
+
+    async def revoke(self, token_id: str, entry: Entry) -> Token:
+        def work(connection: Connection) -> Token:
+            token = tokens.revoke_token(connection, token_id, now=entry.at)
+            audit.append(connection, entry)
+            return token
+
+        return await self._database.write(work)
+
+    async def touch(self, token_id: str, now: datetime) -> None:
+        await self._database.write(lambda connection: tokens.touch_token(connection, token_id, now=now))
+
+    async def live(self, ids: Collection[str], now: datetime) -> Collection[str]:
+        return await self._database.read(lambda connection: tokens.live_tokens(connection, ids, now=now))
+
+
+class AuditBook:
+    """`web.ports.AuditLog` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, entry: Entry) -> None:
+        await self._database.write(lambda connection: audit.append(connection, entry))
+
+    async def list(self, *, before: str, subject: str, limit: int) -> Sequence[Entry]:
+        return await self._database.read(
+            lambda connection: audit.list_entries(connection, before=before, subject=subject, limit=limit)
+        )
+
+
+class CallBook:
+    """`web.ports.CallLog` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self, viewer: Principal, wanted: CallFilter, sort: CallSort, cursor: str | None, limit: int
+    ) -> CallPage:
+        return await self._database.read(
+            lambda connection: call_lists.list_calls(connection, viewer, wanted, sort, cursor, limit)
+        )
+
+    async def get(self, viewer: Principal, call_id: str) -> CallDetail | None:
+        return await self._database.read(lambda connection: call_lists.get_call(connection, viewer, call_id))
+
+
+class TaskBook:
+    """`web.ports.Tasks` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self,
+        viewer: Principal,
+        *,
+        state: Literal["open", "mine", "closed", "all"],
+        cursor: str | None,
+        limit: int,
+    ) -> TaskPage:
+        after = _read_task_cursor(cursor)
+
+        def work(connection: Connection) -> TaskPage:
+            found = tasks.list_tasks(
+                connection, state=state, user_id=viewer.user_id or "", after=after, limit=limit + 1
+            )
+            names = users.user_names(connection)
+            kept = found[:limit]
+            following = _task_cursor(state, kept[-1]) if len(found) > limit else None
+            return TaskPage(items=[_task_view(task, viewer, names) for task in kept], next=following)
+
+        return await self._database.read(work)
+
+    async def claim(self, viewer: Principal, task_id: str, now: datetime) -> TaskView:
+        def work(connection: Connection) -> TaskView:
+            task = tasks.claim_task(connection, task_id, viewer.user_id or "")
+            return _task_view(task, viewer, users.user_names(connection))
+
+        return await self._database.write(work)
+
+    async def close(self, viewer: Principal, task_id: str, result: str, now: datetime) -> TaskView:
+        def work(connection: Connection) -> TaskView:
+            force = viewer.may(Permission.DESK_OTHERS)
+            task = tasks.close_task(connection, task_id, viewer.user_id or "", result, now, force=force)
+            return _task_view(task, viewer, users.user_names(connection))
+
+        return await self._database.write(work)
+
+
+def _task_view(task: Task, viewer: Principal, names: Mapping[str, str]) -> TaskView:
+    sees = viewer.sees_numbers
+    return TaskView(
+        id=task.id,
+        kind=task.kind.value,
+        state=task.state.value,
+        due_at=task.due_at,
+        created_at=task.created_at,
+        subject=task.subject if sees else mask_text(task.subject),
+        number=task.number if sees or not task.number else mask_number(task.number),
+        customer_id=task.customer_id,
+        call_id=task.call_id,
+        owner_id=task.owner_id,
+        owner_name=names.get(task.owner_id or ""),
+        closed_at=task.closed_at,
+        result=task.result,
+    )
+
+
+def _task_cursor(state: str, task: Task) -> str:
+    moment = {"closed": task.closed_at, "all": task.created_at}.get(state, task.due_at)
+    return f"{(moment or task.created_at).isoformat()}~{task.id}"
+
+
+def _read_task_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    moment, _, task_id = cursor.partition("~")
+    try:
+        after = datetime.fromisoformat(moment)
+    except ValueError:
+        after = None
+    if after is None or after.tzinfo is None or not 1 <= len(task_id) <= 26:
+        raise BadCursor("This place in the list cannot be read. Start from the first page.")
+    return after, task_id
