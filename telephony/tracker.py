@@ -221,6 +221,7 @@ class Folding:
         "_facts",
         "_legs",
         "id",
+        "legs_stored",
         "linkedid",
         "seen",
         "stored",
@@ -239,6 +240,9 @@ class Folding:
         self.stored: Call | None = None
         #: Facts that no transaction holds yet.
         self.unstored: dict[tuple[Source, str], Fact] = {}
+        #: How many of its channels are stored, in the order they were named.
+        self.legs_stored = 0
+        #: Monotonic seconds of the last fact.
         self.touched_at = 0.0
         self._legs: dict[str, _Leg] = {}
         self._facts: list[Fact] = []
@@ -638,10 +642,18 @@ class _Row:
         """When the customer shared a bridge with somebody, and since when he does."""
         if leg is None or FactKind.BRIDGE_ENTERED not in self.kinds:
             return [], None
+        # CEL and AMI tell the same a few milliseconds apart: one of them is followed, not both.
+        sources = {fact.source for _, fact in self.facts if fact.kind is FactKind.BRIDGE_ENTERED}
+        proved = any(fact.source is Source.CEL for _, fact in self.facts if fact.kind is FactKind.CALL_ENDED)
+        source = Source.AMI if Source.AMI in sources and not (proved and Source.CEL in sources) else None
+        if source is None:
+            source = min(sources, key=lambda each: _TRUST[each])
         rooms: dict[str, set[str]] = {}
         spans: list[Span] = []
         since: datetime | None = None
         for at, fact in self.facts:
+            if fact.source is not source:
+                continue
             if fact.kind is FactKind.BRIDGE_ENTERED:
                 rooms.setdefault(str(fact.data.get("bridge")), set()).add(fact.uniqueid)
             elif fact.kind is FactKind.BRIDGE_LEFT:
@@ -790,6 +802,7 @@ class Tracker:
         self._calls: dict[CallId, Folding] = {}
         self._by_uniqueid: dict[str, CallId] = {}
         self._uniqueids: dict[CallId, list[str]] = {}
+        self._unchecked: set[CallId] = set()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -817,16 +830,29 @@ class Tracker:
         if folding is None:
             folding = self._open(stored.id, stored.linkedid)
         folding.stored = stored
+        folding.legs_stored = 0
         folding.touched_at = now
         for fact in facts:
             folding.add(fact)
             folding.unstored.pop((fact.source, fact.key), None)
         for uniqueid in uniqueids:
             self._name(uniqueid, stored.id)
+        self._unchecked.discard(stored.id)
         return folding
 
-    def take(self, facts: Iterable[Fact], now: float) -> list[Folding]:
-        """Take facts in; gives the calls that have something to store. `now` is monotonic, in seconds."""
+    def unchecked(self) -> list[str]:
+        """Channels of calls opened while nobody could look whether they are stored already."""
+        return [uniqueid for id in self._unchecked for uniqueid in self._uniqueids.get(id, ())]
+
+    def checked(self) -> None:
+        """The store was asked about all of them."""
+        self._unchecked.clear()
+
+    def take(self, facts: Iterable[Fact], now: float, *, checked: bool = True) -> list[Folding]:
+        """Take facts in; gives the calls that have something to store. `now` is monotonic, in seconds.
+
+        `checked`: the store was asked whether it knows calls that are not here.
+        """
         touched: dict[CallId, Folding] = {}
         for fact in facts:
             folding = self._home(fact)
@@ -836,6 +862,8 @@ class Tracker:
             if folding.add(fact):
                 folding.unstored[(fact.source, fact.key)] = fact
             folding.touched_at = now
+            if not checked and folding.stored is None:
+                self._unchecked.add(folding.id)
             if folding.unstored:
                 touched[folding.id] = folding
         return list(touched.values())
@@ -854,6 +882,7 @@ class Tracker:
             folding = self._calls.get(change.after.id)
             if folding is not None:
                 folding.stored = change.after
+                folding.legs_stored = len(self._uniqueids.get(folding.id, ()))
                 for fact in change.facts:
                     folding.unstored.pop((fact.source, fact.key), None)
 
@@ -885,13 +914,15 @@ class Tracker:
             gone.extend(rest[: len(rest) - most])
         for folding in gone:
             del self._calls[folding.id]
+            self._unchecked.discard(folding.id)
             for uniqueid in self._uniqueids.pop(folding.id, ()):
                 self._by_uniqueid.pop(uniqueid, None)
         return len(gone)
 
-    def uniqueids(self, id: CallId) -> Sequence[str]:
-        """The channels of a call, its linkedid first."""
-        return self._uniqueids.get(id, ())
+    def new_legs(self, id: CallId) -> Sequence[str]:
+        """Channels of a call that are not stored yet, its linkedid among them."""
+        folding = self._calls.get(id)
+        return () if folding is None else self._uniqueids.get(id, [])[folding.legs_stored :]
 
     def _open(self, id: CallId, linkedid: str) -> Folding:
         folding = self._calls[id] = Folding(id, self.system, linkedid)
