@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final, TypeAlias
 
 from ivr import flow as steps
@@ -71,6 +71,8 @@ class Limits:
     #: Seconds a caller may wait per queue, where a flow names none.
     max_waits: Mapping[str, int] = field(default_factory=dict)
     max_wait: int = 300
+    #: The house's zone: dates and times are said in it.
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -300,7 +302,8 @@ class _Run:
         if known is None:
             return None
         if piece.kind in ("date", "time") and isinstance(known, str):
-            return Spoken(language=self.language, kind=piece.kind, value=datetime.fromisoformat(known))
+            moment = datetime.fromisoformat(known).astimezone(self.limits.zone)
+            return Spoken(language=self.language, kind=piece.kind, value=moment)
         return Spoken(language=self.language, kind=piece.kind, value=known)
 
     def _named(self, language: str) -> str:

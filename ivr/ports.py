@@ -93,7 +93,7 @@ class AskHours:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Working:
     desk: OpenState
-    #: When the desk opens again, in the house's zone; None while open or where nobody can say.
+    #: When the desk opens again; None while open or where nobody can say.
     opens_at: datetime | None = None
 
 
