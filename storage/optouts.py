@@ -58,7 +58,8 @@ def opt_out(
         withdrawn_proof="",
         holds=f"{number} {purpose} {channel}",
     )
-    return connection.execute(row.on_conflict_do_nothing()).rowcount == 1
+    new = connection.execute(row.on_conflict_do_nothing().returning(optouts.c.id))
+    return new.scalar_one_or_none() is not None
 
 
 def withdraw(

@@ -30,15 +30,19 @@ from crm.tasks.tasks import (
     is_missed,
     stronger,
 )
+from storage.tables.calls import calls
 from storage.tables.records import customers
 from storage.tables.tasks import task_calls, tasks
-from telephony.calls import Call, CallState, Outcome
+from telephony.calls import Call, CallId, CallState, Direction, Outcome
 from telephony.facts import Fact, FactKind
 from telephony.hours import NoWorkingTime, WorkingTime
 from telephony.numbers import parse
 
 #: What a person may write into subject or result.
 _LONGEST_TEXT: Final = 500
+
+#: A talk that matters began at most this long after its call.
+_LONGEST_CALL: Final = timedelta(hours=4)
 
 
 # -- rows ---------------------------------------------------------------------------------------------
@@ -109,9 +113,10 @@ def add_task(
         "due_at": due_at,
         "promised_by": promised_by,
     }
-    new = connection.execute(_insert(connection, tasks).values(**values).on_conflict_do_nothing()).rowcount
+    row = _insert(connection, tasks).values(**values).on_conflict_do_nothing().returning(tasks.c.id)
+    new = connection.execute(row).scalar_one_or_none() is not None
     found = connection.execute(select(tasks).where(tasks.c.occasion == occasion[:80])).mappings().one()
-    return task_from(found), new == 1
+    return task_from(found), new
 
 
 def get_task(connection: Connection, task_id: str) -> Task:
@@ -360,8 +365,8 @@ def _begin(connection: Connection, caller: Caller) -> TaskId | None:
         due_at=caller.due_at,
         promised_by=caller.promised_by,
     )
-    new = connection.execute(row.on_conflict_do_nothing(index_elements=["open_key"])).rowcount
-    return task_id if new == 1 else None
+    new = row.on_conflict_do_nothing(index_elements=["open_key"]).returning(tasks.c.id)
+    return task_id if connection.execute(new).scalar_one_or_none() is not None else None
 
 
 def _joined(task: Task, caller: Caller, *, new_call: bool) -> dict[str, Any]:
@@ -413,6 +418,44 @@ def _moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
+
+
+def _talks_since(connection: Connection, number: str, at: datetime) -> list[Call]:
+    """Ended calls with a number in which somebody talked after `at`: missed calls may be heard of late."""
+    rows = connection.execute(
+        select(
+            calls.c.id,
+            calls.c.linkedid,
+            calls.c.system,
+            calls.c.direction,
+            calls.c.started_at,
+            calls.c.connected_at,
+            calls.c.ended_at,
+            calls.c.talk_seconds,
+            calls.c.customer_id,
+        ).where(
+            calls.c.number == number,
+            calls.c.started_at > at - _LONGEST_CALL,
+            calls.c.connected_at > at,
+            calls.c.ended_at.is_not(None),
+        )
+    ).mappings()
+    return [
+        Call(
+            id=CallId(row["id"]),
+            linkedid=row["linkedid"],
+            system=row["system"],
+            direction=Direction(row["direction"]),
+            state=CallState.ENDED,
+            started_at=row["started_at"],
+            connected_at=row["connected_at"],
+            ended_at=row["ended_at"],
+            talk_seconds=row["talk_seconds"],
+            number=number,
+            customer_id=row["customer_id"],
+        )
+        for row in rows
+    ]
 
 
 class CallTasks:
@@ -530,3 +573,6 @@ class CallTasks:
                 queue=call.queue,
             ),
         )
+        if number is not None:
+            for later in _talks_since(connection, number, at):
+                close_by_call(connection, later, talked_seconds=self._options.talked_seconds)

@@ -20,7 +20,7 @@ tasks = Table(
     Column("customer_id", String(26), ForeignKey("customers.id"), index=True),
     Column("call_id", String(26), index=True),
     Column("last_call_id", String(26)),
-    Column("queue", String(32)),
+    Column("queue", String(128)),
     Column("owner_id", String(26), ForeignKey("users.id")),
     Column("subject", Text, nullable=False),
     Column("calls", Integer, nullable=False),
