@@ -204,7 +204,7 @@ class _Connection(asyncio.Protocol):
         owner = self._owner
         owner.counts.connections += 1
         # uvloop's transports have the methods of asyncio.Transport without being one.
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         if not peer or not owner.admits(peer[0]):
             owner.counts.refused_peer += 1
