@@ -41,9 +41,10 @@ class StorageUnavailable(StorageError):
     retryable = True
 
 
-#: SQLSTATE classes that say the server cannot work now, not that the statement is wrong:
-#: 08 connection, 25006 read only, 53 resources, 57P0x shutdown (PostgreSQL manual, appendix A).
-_AWAY = ("08", "25006", "53", "57P")
+#: SQLSTATE classes that say the server cannot work now, not that the statement is wrong: 08 connection,
+#: 25006 read only, 28 login, 3D no such database, 40 deadlock, 42P01 no such table (a failover to an empty
+#: server), 53 resources, 55P03 lock, 57 cancelled or shut down (PostgreSQL manual, appendix A).
+_AWAY = ("08", "25006", "28", "3D", "40", "42P01", "53", "55P03", "57")
 
 
 def _is_away(error: BaseException) -> bool:

@@ -1,0 +1,384 @@
+"""The journal: durable facts, folded calls, reactions once, and what happens when the database is away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from storage import calls as store
+from storage.database import Database, StorageUnavailable
+from storage.journal import Journal
+from storage.spool import Spool
+from telephony.calls import Call, CallState, Outcome
+from telephony.facts import Fact, FactKind, Source
+
+T0 = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+
+def number_of(raw: str) -> str | None:
+    return "+86" + raw if raw.isdecimal() and len(raw) == 11 else None
+
+
+def fact(
+    kind: FactKind, seconds: float, call: int = 1, *, source: Source = Source.AMI, leg: int = 0, **data: Any
+) -> Fact:
+    linkedid = f"careline-{int(T0.timestamp())}.{call * 100}"
+    uniqueid = f"careline-{int(T0.timestamp())}.{call * 100 + leg}"
+    return Fact(
+        source=source,
+        key=f"{kind.value}/{uniqueid}/{seconds}",
+        kind=kind,
+        at=T0 + timedelta(seconds=seconds),
+        linkedid=linkedid,
+        uniqueid=uniqueid,
+        data=data,
+    )
+
+
+def ivr_call(call: int) -> list[Fact]:
+    """A caller who presses one key and hangs up."""
+    return [
+        fact(
+            FactKind.LEG_STARTED,
+            0,
+            call,
+            trunk=True,
+            direction="inbound",
+            caller="13900000009",
+            called="4008001234",
+        ),
+        fact(FactKind.LEG_ANSWERED, 0.01, call),
+        fact(FactKind.IVR_STARTED, 0.02, call, source=Source.AGI, flow="service", caller="13900000009"),
+        fact(FactKind.IVR_STEP, 2, call, source=Source.AGI, node="menu", keys="1"),
+        fact(FactKind.IVR_ENDED, 3, call, source=Source.AGI, route="hangup", outcome="done"),
+        fact(FactKind.LEG_ENDED, 3.1, call, cause=16),
+    ]
+
+
+@asynccontextmanager
+async def running(database: Database, folder: Path, **options: Any) -> AsyncIterator[Journal]:
+    before = options.pop("before", None)
+    journal = Journal(
+        database,
+        system="careline",
+        number_of=number_of,
+        spool_folder=folder,
+        **{"retry_seconds": 0.05, **options},
+    )
+    if before is not None:
+        before(journal)
+    task = asyncio.create_task(journal.run())
+    try:
+        yield journal
+    finally:
+        journal.stop()
+        await asyncio.wait_for(task, 30)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    for _ in range(int(seconds * 100)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+async def test_a_fact_is_stored_with_its_call_when_record_returns(database: Database, tmp_path: Path) -> None:
+    async with running(database, tmp_path) as journal:
+        await journal.record(
+            fact(FactKind.IVR_STARTED, 0, source=Source.AGI, caller="13900000009", flow="service")
+        )
+        page = await database.read(store.find)
+        assert [call.state for call in page.calls] == [CallState.IN_IVR]
+        assert page.calls[0].number == "+8613900000009"
+        assert journal.live(page.calls[0].id) == page.calls[0]
+        assert journal.live_of(page.calls[0].linkedid) == page.calls[0]
+
+
+async def test_a_whole_call_is_one_row_and_its_facts_are_kept(database: Database, tmp_path: Path) -> None:
+    async with running(database, tmp_path) as journal:
+        for each in ivr_call(1):
+            await journal.record(each)
+        call = (await database.read(store.find)).calls[0]
+        facts = await database.read(lambda connection: store.facts_of(connection, call.id))
+    assert call.state is CallState.ENDED
+    assert call.outcome is Outcome.SELF_SERVED
+    assert call.keys == "menu=1"
+    assert call.ended_at == T0 + timedelta(seconds=3.1)
+    assert sorted(facts, key=lambda each: each.at) == ivr_call(1)
+
+
+async def test_facts_told_again_after_a_restart_change_nothing(database: Database, tmp_path: Path) -> None:
+    reacted: list[Fact] = []
+
+    def react(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+        reacted.extend(facts)
+
+    for _ in range(3):
+        async with running(database, tmp_path, before=lambda journal: journal.react(react)) as journal:
+            facts = ivr_call(1)
+            random.Random(1).shuffle(facts)
+            await journal.record(*facts)
+    page = await database.read(store.find)
+    assert page.total == 1
+    assert sorted(each.key for each in reacted) == sorted(each.key for each in ivr_call(1))
+
+
+async def test_a_late_fact_finds_its_call_after_it_has_left_memory(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running(database, tmp_path, grace_seconds=0.0) as journal:
+        await journal.record(*ivr_call(1))
+        journal.tracker.forget(1e12)
+        assert len(journal.tracker) == 0
+        await journal.record(fact(FactKind.CALL_ENDED, 3.2, source=Source.CEL))
+    page = await database.read(store.find)
+    assert page.total == 1
+    assert page.calls[0].proved
+    assert page.calls[0].keys == "menu=1"
+
+
+async def test_hundreds_of_calls_at_once_share_transactions(database: Database, tmp_path: Path) -> None:
+    async with running(database, tmp_path) as journal:
+        await asyncio.gather(*(journal.record(*ivr_call(call)) for call in range(300)))
+        assert journal.state().batches < 150
+    page = await database.read(store.find)
+    assert page.total == 300
+
+
+async def test_every_ended_call_is_tied_or_explained(database: Database, tmp_path: Path) -> None:
+    def identify(connection: Connection, number: str) -> tuple[str | None, str]:
+        return (None, "unknown_number") if number.endswith("8") else ("CUSTOMER", "number")
+
+    async with running(database, tmp_path, identify=identify) as journal:
+        await journal.record(*ivr_call(1))
+        for call, caller in ((2, "13900000008"), (3, "anonymous"), (4, "12345678901234567890"), (5, "")):
+            await journal.record(
+                fact(FactKind.LEG_STARTED, 0, call, trunk=True, caller=caller),
+                fact(FactKind.LEG_ENDED, 1, call, cause=16),
+            )
+    page = await database.read(lambda connection: store.find(connection, descending=False))
+    assert {(call.linkedid.rpartition(".")[2], call.customer_id, call.explained) for call in page.calls} == {
+        ("100", "CUSTOMER", "number"),
+        ("200", None, "unknown_number"),
+        ("300", None, "hidden_number"),
+        ("400", None, "unreadable_number"),
+        ("500", None, "hidden_number"),
+    }
+
+
+async def test_a_failing_reaction_does_not_stop_the_log(database: Database, tmp_path: Path) -> None:
+    def react(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+        if after.linkedid.endswith(".200"):
+            raise RuntimeError("broken")
+        connection.execute(text("CREATE TABLE IF NOT EXISTS seen (id VARCHAR(26))"))
+        connection.execute(text("INSERT INTO seen VALUES (:id)"), {"id": after.id})
+
+    async with running(database, tmp_path, before=lambda journal: journal.react(react)) as journal:
+        await asyncio.gather(*(journal.record(*ivr_call(call)) for call in (1, 2, 3)))
+        assert journal.state().failed_reactions == 1
+    page = await database.read(store.find)
+    assert page.total == 3
+    seen = await database.read(
+        lambda connection: connection.execute(text("SELECT count(DISTINCT id) FROM seen")).scalar()
+    )
+    assert seen == 2
+    assert (tmp_path / "reactions.jsonl").read_text().count("\n") == len(ivr_call(2))
+
+
+async def test_odd_text_from_outside_is_stored(database: Database, tmp_path: Path) -> None:
+    """R37, S02: NUL, half a surrogate pair, 5 kB, emoji."""
+    odd = "a\0b\ud800😀" + "9" * 5000
+    async with running(database, tmp_path) as journal:
+        await journal.record(
+            fact(FactKind.LEG_STARTED, 0, trunk=True, caller=odd, called=odd, name=odd),
+            fact(FactKind.IVR_STEP, 1, source=Source.AGI, node="menu", keys=odd),
+        )
+        assert journal.state().refused == 0
+    call = (await database.read(store.find)).calls[0]
+    assert call.number is None
+    assert len(call.raw_number) <= 64
+
+
+@pytest.mark.postgres
+async def test_r21_facts_spool_while_postgres_is_down_and_are_imported_in_order(
+    own_postgres_server: Any, open_database: Any, tmp_path: Path
+) -> None:
+    """R21: stopped in mid-traffic, `-m immediate`; nothing is lost, nobody waits for long."""
+    from storage.tables import metadata
+
+    # The fixture's server forgets its last commits when it crashes; this one must keep them.
+    own_postgres_server._execute("ALTER SYSTEM SET synchronous_commit = on", "SELECT pg_reload_conf()")
+    url = own_postgres_server.url(own_postgres_server.create())
+    database = open_database(url)
+    database.write_now(metadata.create_all)
+    import signal
+
+    told: list[Fact] = []
+
+    def react(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+        told.extend(facts)
+
+    async with running(database, tmp_path, before=lambda journal: journal.react(react)) as journal:
+        await journal.record(*ivr_call(1)[:3])
+        own_postgres_server.stop(signal.SIGQUIT)
+        for each in ivr_call(1)[3:]:
+            async with asyncio.timeout(5):
+                await journal.record(each)
+        for call in range(2, 30):
+            journal.record_soon(*ivr_call(call))
+        assert journal.saving_delayed
+        await until(lambda: len(journal.live_calls()) == 0 and len(journal.tracker) == 29)
+        assert journal.state().spooled_bytes > 0
+        own_postgres_server.start()
+        await until(lambda: not journal.saving_delayed)
+        assert journal.state().spooled_bytes == 0
+    page = await database.read(lambda connection: store.find(connection, limit=100))
+    assert page.total == 29
+    assert {call.outcome for call in page.calls} == {Outcome.SELF_SERVED}
+    assert len({(each.source, each.key) for each in told}) == 29 * len(ivr_call(1))
+
+
+async def test_r21_what_was_spooled_before_a_crash_is_stored_at_the_next_start(
+    database: Database, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path)
+    spool.append(ivr_call(1))
+    spool.append(ivr_call(2)[:4])
+    with spool.path.open("ab") as file:
+        file.write(b'["ami","torn')
+    async with running(database, tmp_path) as journal:
+        assert journal.saving_delayed
+        await journal.record(*ivr_call(2)[4:])
+        await until(lambda: not journal.saving_delayed)
+    page = await database.read(store.find)
+    assert page.total == 2
+    assert {call.state for call in page.calls} == {CallState.ENDED}
+    assert not spool.path.exists()
+
+
+async def test_r23_a_database_locked_from_outside_makes_nobody_wait(
+    sqlite_url: str, open_database: Any, tmp_path: Path
+) -> None:
+    """R23: another process holds SQLite's lock for seconds: record returns from the spool, then all is stored."""
+    database = open_database(sqlite_url, pool_seconds=2.0)
+    async with running(database, tmp_path, patience_seconds=0.2) as journal:
+        await journal.record(*ivr_call(1))
+        holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        try:
+            holder.execute("BEGIN IMMEDIATE")
+            started = asyncio.get_running_loop().time()
+            await asyncio.gather(*(journal.record(*ivr_call(call)) for call in range(2, 12)))
+            assert asyncio.get_running_loop().time() - started < 1.5
+            assert journal.saving_delayed
+            await asyncio.sleep(2.5)  # longer than SQLite waits: the transaction fails and is tried again
+            await journal.record(*ivr_call(12))
+        finally:
+            holder.execute("COMMIT")
+            holder.close()
+        await until(lambda: not journal.saving_delayed)
+    page = await database.read(store.find)
+    assert page.total == 12
+
+
+async def test_r24_a_full_database_raises_the_alarm_and_recovers_by_itself(
+    sqlite_url: str, open_database: Any, tmp_path: Path
+) -> None:
+    database = open_database(sqlite_url)
+
+    def most_pages(count: int) -> None:
+        def work(connection: Connection) -> None:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {count}")
+
+        database.write_now(work)
+
+    def pages(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+
+    async with running(database, tmp_path) as journal:
+        most_pages(database.read_now(pages) + 3)
+        for call in range(200):
+            await journal.record(*ivr_call(call))
+        assert journal.saving_delayed
+        assert journal.state().spooled_bytes > 0
+        most_pages(1_000_000)
+        await until(lambda: not journal.saving_delayed)
+    page = await database.read(store.find)
+    assert page.total == 200
+
+
+async def test_r24_a_full_spool_is_said_and_facts_stay_in_memory(
+    sqlite_url: str, open_database: Any, tmp_path: Path
+) -> None:
+    database = open_database(sqlite_url, pool_seconds=0.2)
+    async with running(database, tmp_path, patience_seconds=0.1, most_spool_bytes=3000) as journal:
+        await journal.record(*ivr_call(1))
+        holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        try:
+            holder.execute("BEGIN IMMEDIATE")
+            with contextlib.suppress(StorageUnavailable):
+                for call in range(2, 20):
+                    await journal.record(*ivr_call(call))
+            assert journal.state().spool_full
+            with pytest.raises(StorageUnavailable):
+                await journal.record(*ivr_call(20))
+        finally:
+            holder.execute("COMMIT")
+            holder.close()
+        await until(lambda: not journal.saving_delayed)
+        assert not journal.state().unsaved
+        await journal.record(*ivr_call(21))
+    page = await database.read(store.find)
+    assert page.total >= 4
+    numbers = {call.linkedid for call in page.calls}
+    assert ivr_call(20)[0].linkedid in numbers
+
+
+async def test_memory_is_flat_over_many_calls(sqlite_database: Database, tmp_path: Path) -> None:
+    async with running(sqlite_database, tmp_path, grace_seconds=0.0) as journal:
+        sizes = []
+        for start in range(0, 2000, 200):
+            await journal.record(*(each for call in range(start, start + 200) for each in ivr_call(call)))
+            journal._forgot_at = 0.0
+            journal._forget()
+            sizes.append((len(journal.tracker), len(journal._live), len(journal.tracker._by_uniqueid)))
+        assert max(sizes)[0] <= 200
+        assert sizes[-1] <= max(sizes[:2])
+
+
+async def test_an_outbound_call_has_its_row_before_anything_is_dialed(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running(database, tmp_path) as journal:
+        id = await journal.open_outbound("+8613800000001", "AGENT", T0)
+        call = await database.read(lambda connection: store.by_id(connection, id))
+        assert call is not None
+        assert (call.id, call.linkedid, call.direction.value, call.called) == (
+            id,
+            id,
+            "outbound",
+            "+8613800000001",
+        )
+        await journal.record(
+            Fact(
+                source=Source.AMI,
+                key="Newchannel",
+                kind=FactKind.LEG_STARTED,
+                at=T0 + timedelta(seconds=1),
+                linkedid=id,
+                uniqueid=id,
+                data={"channel": "PJSIP/a7Qk2-00000001"},
+            )
+        )
+    page = await database.read(store.find)
+    assert page.total == 1
