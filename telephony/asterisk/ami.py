@@ -151,7 +151,7 @@ class Timing:
     slow_retry: float = 30.0
     #: How long events may be worked off before they are held back for a resynchronisation.
     drain: float = 5.0
-    batch: int = 256
+    batch: int = 1024
 
 
 @dataclass(kw_only=True, slots=True)
