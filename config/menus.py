@@ -1,53 +1,82 @@
-"""Menus from the settings: which flows answer which numbers, and how patient they are."""
+"""The menus of these settings: flows, prompts and limits, checked before the service starts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from ivr.engine import Limits
 from ivr.flow import Flow
 from ivr.host import Menus
-from ivr.loader import FlowRefused, House, Mistake, load_flow
-from ivr.prompts import PromptBook, load_book
+from ivr.loader import FlowRefused, House, load_flow
+from ivr.ports import Unavailable
+from ivr.prompts import LANGUAGES, PromptBook, load_book
 from ivr.texts import read_tables
+from storage.database import StorageUnavailable
+from storage.journal import Journal
+from telephony.facts import Fact
 
-HERE = Path(__file__).resolve().parent
 #: Flows and prompts that come with Careline.
-SHIPPED_FLOWS = HERE / "ivr"
-SHIPPED_PROMPTS = HERE / "prompts"
+SHIPPED_FLOWS = Path(__file__).parent / "ivr"
+SHIPPED_PROMPTS = Path(__file__).parent / "prompts"
+#: The flow of callers who leave a queue by key.
+QUEUE_EXIT = "leaving"
 
-#: The flow for callers who leave a queue; loaded once for every queue.
-LEAVING = "leaving"
 
-
-def flow_folder(settings: Settings) -> Path:
-    """Where this house's flow files are."""
+def flows_folder(settings: Settings) -> Path:
+    """Where the flows of these settings are."""
     return Path(settings.ivr.flows) if settings.ivr.flows else SHIPPED_FLOWS
 
 
-def book_of(settings: Settings) -> PromptBook:
-    """The sounds: the house's own recordings before the shipped ones."""
-    return load_book(SHIPPED_PROMPTS, Path(settings.ivr.prompts) if settings.ivr.prompts else None)
-
-
-def house_of(settings: Settings, book: PromptBook) -> House:
-    """What flows may name: the queues, and the sentences of the tables and of the house's recordings."""
-    languages = settings.telephony.hotline.languages
-    texts = [text for text in read_tables(SHIPPED_PROMPTS) if not text.piece]
+def house(settings: Settings) -> House:
+    """What flows may name."""
+    texts = read_tables(SHIPPED_PROMPTS)
     return House(
         queues=tuple(settings.telephony.queues),
         sentences={
-            language: {text.key for text in texts if text.language == language}
-            | {key for spoken, key in book.house_sounds if spoken == language}
-            for language in languages
+            language: frozenset(text.key for text in texts if text.language == language and not text.piece)
+            for language in LANGUAGES
         },
     )
 
 
-def limits_of(settings: Settings) -> Limits:
+def load_menus(settings: Settings) -> Menus:
+    """Every flow that a number names. Raises SettingsError with all mistakes of all files at once."""
+    folder, here = flows_folder(settings), house(settings)
+    mistakes: list[str] = []
+
+    def load(name: str, this: str | None = None) -> Flow | None:
+        path = folder / f"{name}.yaml"
+        try:
+            return load_flow(path, here, this)
+        except FlowRefused as refused:
+            mistakes.extend(str(mistake) for mistake in refused.mistakes)
+        except OSError as error:
+            mistakes.append(f"{path}: cannot be read: {error.strerror}; a number in the settings names it.")
+        return None
+
+    wanted = settings.telephony.hotline.numbers
+    flows = {name: load(name) for name in dict.fromkeys(wanted.values())}
+    leaving = {queue: load(QUEUE_EXIT, queue) for queue in settings.telephony.queues}
+    if not flows:
+        mistakes.append("telephony.hotline.numbers is empty: name at least one called number and its flow.")
+    if mistakes:
+        raise SettingsError(list(dict.fromkeys(mistakes)))
+    loaded = {name: flow for name, flow in flows.items() if flow is not None}
+    return Menus(
+        numbers={number: loaded[name] for number, name in wanted.items()},
+        default=next(iter(loaded.values())),
+        leaving={queue: flow for queue, flow in leaving.items() if flow is not None},
+    )
+
+
+def load_prompts(settings: Settings) -> PromptBook:
+    """The shipped sounds, and the house's own where settings name a folder."""
+    own = Path(settings.ivr.prompts) if settings.ivr.prompts else None
+    return load_book(SHIPPED_PROMPTS, own)
+
+
+def limits(settings: Settings) -> Limits:
     """How patient the menus are."""
     return Limits(
         max_steps=settings.ivr.max_steps,
@@ -55,38 +84,18 @@ def limits_of(settings: Settings) -> Limits:
         digit_seconds=settings.ivr.digit_seconds,
         offer_after_seconds=settings.telephony.callback.offer_after_seconds,
         max_waits={name: queue.max_wait_seconds for name, queue in settings.telephony.queues.items()},
-        zone=ZoneInfo(settings.calendar.zone),
     )
 
 
-def load_menus(settings: Settings, book: PromptBook) -> Menus:
-    """Every flow the settings name. Raises FlowRefused with the mistakes of all files at once."""
-    folder, house = flow_folder(settings), house_of(settings, book)
-    mistakes: list[Mistake] = []
-    flows: dict[str, Flow] = {}
-    for name in dict.fromkeys(settings.telephony.hotline.numbers.values()):
-        _load(folder / f"{name}.yaml", house, None, name, flows, mistakes)
-    leaving: dict[str, Flow] = {}
-    if (folder / f"{LEAVING}.yaml").exists():
-        for queue in settings.telephony.queues:
-            _load(folder / f"{LEAVING}.yaml", house, queue, queue, leaving, mistakes)
-    if mistakes:
-        raise FlowRefused(tuple(sorted(set(mistakes))))
-    numbers: Mapping[str, Flow] = {
-        number: flows[name] for number, name in settings.telephony.hotline.numbers.items()
-    }
-    if not numbers:
-        nothing = Mistake(file="settings", line=1, what="telephony.hotline.numbers names no flow")
-        raise FlowRefused((nothing,))
-    return Menus(numbers=numbers, default=next(iter(numbers.values())), leaving=leaving)
+class SafeJournal:
+    """`ivr.ports.Journal` over the call log: what it raises in the menus' own words."""
 
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
 
-def _load(
-    path: Path, house: House, this: str | None, name: str, into: dict[str, Flow], mistakes: list[Mistake]
-) -> None:
-    try:
-        into[name] = load_flow(path, house, this)
-    except FlowRefused as error:
-        mistakes.extend(error.mistakes)
-    except OSError as error:
-        mistakes.append(Mistake(file=str(path), line=1, what=f"cannot be read: {error.strerror}"))
+    async def record(self, *facts: Fact) -> None:
+        """Store facts; durable when it returns."""
+        try:
+            await self._journal.record(*facts)
+        except StorageUnavailable as error:
+            raise Unavailable(str(error)) from error

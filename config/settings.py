@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from crm.options import CrmOptions
 from ivr.options import IvrOptions
 from storage.options import StorageOptions
 from telephony.options import CalendarOptions, Options, TelephonyOptions
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     )
     telephony: TelephonyOptions = TelephonyOptions()
     calendar: CalendarOptions = CalendarOptions()
+    crm: CrmOptions = CrmOptions()
     ivr: IvrOptions = IvrOptions()
     storage: StorageOptions = StorageOptions()
     web: WebOptions = WebOptions()

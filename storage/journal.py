@@ -195,21 +195,21 @@ class Journal:
         known = self._linked.get(linkedid)
         return None if known is None else self._live.get(known)
 
-    async def open_outbound(self, number: str, by: str, now: datetime) -> str:
-        """Create the row of an outbound call before anything is dialed; its id is the ChannelId to dial with."""
-        call = new_id(now)
-        await self.record(
-            Fact(
-                source=Source.SERVICE,
-                key=f"outbound:{call}",
-                kind=FactKind.LEG_STARTED,
-                at=now,
-                linkedid=call,
-                uniqueid=call,
-                data={"direction": "outbound", "called": number, "agent": by},
-            )
+    async def open_outbound(self, call: str, number: str, by: str, now: datetime) -> None:
+        """Commit the row of an outbound call before anything is dialed; its id is the ChannelId to dial with.
+
+        Never spooled: where the row cannot be committed nothing may be dialed. Raises StorageUnavailable.
+        """
+        opened = Fact(
+            source=Source.SERVICE,
+            key=f"outbound:{call}",
+            kind=FactKind.LEG_STARTED,
+            at=now,
+            linkedid=call,
+            uniqueid=call,
+            data={"direction": "outbound", "called": number, "agent": by},
         )
-        return call
+        await self.record_imported([opened], lambda _connection: None)
 
     async def adopt(self, call_ids: Iterable[str]) -> None:
         """Take stored calls back into memory (after a restart)."""

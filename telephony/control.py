@@ -116,8 +116,8 @@ class Control:
     fences: Fences
     #: Times of the last hour's outbound calls, newest last.
     recent_dials: Callable[[], Awaitable[Sequence[datetime]]]
-    #: Creates the row of an outbound call before anything is dialed; gives its id.
-    open_outbound: Callable[[str, str], Awaitable[str]]
+    #: Commits the row of an outbound call (id, number, agent) before anything is dialed.
+    open_outbound: Callable[[str, str, str], Awaitable[None]]
     #: Extensions that exist at Place.TRANSFER.
     targets: Callable[[], frozenset[str]]
 
@@ -221,16 +221,18 @@ class Control:
         if legs.agent is not None:
             await self._quietly_hang_up(legs.agent.name)
 
-    async def dial(self, number: str, endpoint: str, *, by: str) -> str:
-        """Ring the agent, then the number (E.164). Gives the call's id; its row exists before anything rings.
+    async def check_fences(self, number: str) -> None:
+        """Raises DialRefused where the number (E.164) may not be dialed now."""
+        self.fences.check(number, await self.recent_dials(), self.clock.now())
+
+    async def dial(self, number: str, endpoint: str, *, call_id: str, by: str) -> None:
+        """Ring the agent, then the number (E.164). The call's row is committed before anything rings.
 
         Raises DialRefused by the fences, SwitchError by the switch.
         """
-        now = self.clock.now()
-        self.fences.check(number, await self.recent_dials(), now)
-        call_id = await self.open_outbound(number, by)
+        await self.check_fences(number)
+        await self.open_outbound(call_id, number, by)
         await self.switch.place(Placing(call_id=call_id, agent_endpoint=endpoint, number=number))
-        return call_id
 
     def _known(self, target: Target) -> None:
         if target.extension not in self.targets():

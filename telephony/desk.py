@@ -84,6 +84,8 @@ class AgentDesk:
     queues: frozenset[str]
     #: Told after every committed change; only page updates hang on it.
     changed: Callable[[Agent], None] = lambda _agent: None
+    #: Everybody who takes calls, as last committed: answers questions that cannot wait for the database.
+    board: dict[str, Agent] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)
 
     async def sign_in(self, agent_id: str, phone: str, queues: Mapping[str, int], *, actor: str) -> Agent:
@@ -147,6 +149,7 @@ class AgentDesk:
         """
         await self._learn_phones()
         agents = list(await self.rows.find())
+        self.board = {agent.id: agent for agent in agents}
         busy = {channel.endpoint for channel in channels}
         for place, agent in enumerate(agents):
             if agent.phone and agent.phone not in busy:
@@ -160,6 +163,15 @@ class AgentDesk:
         for change in changes:
             await self._order(change.how, change.member)
         return len(changes)
+
+    def owner_of(self, endpoint: str) -> str | None:
+        """Whose phone it is."""
+        return self._owners.get(endpoint)
+
+    async def phones_of(self, agent_id: str) -> Sequence[str]:
+        """Endpoints of an agent's phones."""
+        await self._learn_phones()
+        return [endpoint for endpoint, owner in self._owners.items() if owner == agent_id]
 
     async def _learn_phones(self) -> None:
         self._owners = dict(await self.rows.endpoints())
@@ -191,7 +203,9 @@ class AgentDesk:
                     agent=agent_id,
                     why=str(error),
                 )
-        self.changed(after)
+        self.board[after.id] = after
+        if after != before:
+            self.changed(after)
         return after
 
     async def _order(self, how: str, member: Member) -> None:

@@ -169,6 +169,10 @@ class AsteriskLink:
         """Boot id of the switch as last seen; empty before the first resynchronisation."""
         return self._boot
 
+    def remember_boot(self, boot: str) -> None:
+        """Take the boot id stored by an earlier run; only before `run`."""
+        self._boot = boot
+
     @property
     def trouble(self) -> SwitchError | None:
         """Why the link is not ready, in words for the operator; None while all is well."""

@@ -1,0 +1,143 @@
+"""The desk as pages and programs know it (`web.ports.Desk`): agents' states and orders about live calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from access.ids import new_id
+from access.requests import Answer, Once
+from access.users import Principal
+from storage.database import Database
+from storage.idempotency import answer_once, find_answer
+from telephony.agents import Agent, AgentState
+from telephony.clock import Clock
+from telephony.control import Control, NoSuchTarget, Target
+from telephony.desk import AgentDesk, NoSuchAgent, NoSuchPhone
+from telephony.fences import DialRefused
+from telephony.ports import QueueCount
+from telephony.queues import QueueBoard
+from web.ports import Dialed
+
+
+class HouseDesk:
+    """Which phone, whose call, which number: translated here, decided in `telephony`."""
+
+    def __init__(
+        self,
+        *,
+        agents: AgentDesk,
+        control: Control,
+        board: QueueBoard,
+        database: Database,
+        clock: Clock,
+        queue_names: Sequence[str],
+        read_number: Callable[[str], str | None],
+    ) -> None:
+        self._agents = agents
+        self._control = control
+        self._board = board
+        self._database = database
+        self._clock = clock
+        self._queue_names = tuple(queue_names)
+        self._read_number = read_number
+
+    async def agents(self) -> Sequence[Agent]:
+        """Everybody who can take calls."""
+        return await self._agents.rows.find()
+
+    async def queues(self) -> Sequence[QueueCount]:
+        """Every queue of the settings, as last seen."""
+        counts = self._board.counts
+        return [counts.get(name, QueueCount(name=name)) for name in self._queue_names]
+
+    async def sign_in(
+        self, agent_id: str, queues: Mapping[str, int] | None, phone: str | None, by: Principal
+    ) -> Agent:
+        """Member of the queues (None: all) on the phone (None: his first)."""
+        own = await self._agents.phones_of(agent_id)
+        if not own:
+            raise NoSuchPhone("This person has no telephone; an administrator can give one.")
+        wanted = dict.fromkeys(self._queue_names, 0) if queues is None else queues
+        return await self._agents.sign_in(agent_id, phone or own[0], wanted, actor=by.user_id or by.proof_id)
+
+    async def sign_out(self, agent_id: str, by: Principal) -> Agent:
+        return await self._agents.sign_out(agent_id, actor=by.user_id or by.proof_id)
+
+    async def pause(self, agent_id: str, reason: str, by: Principal) -> Agent:
+        return await self._agents.pause(agent_id, reason, actor=by.user_id or by.proof_id)
+
+    async def ready(self, agent_id: str, by: Principal) -> Agent:
+        return await self._agents.ready(agent_id, actor=by.user_id or by.proof_id)
+
+    async def hold(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.hold(call_id, await self._phone(agent_id))
+
+    async def resume(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.resume(call_id, await self._phone(agent_id))
+
+    async def transfer(self, agent_id: str, call_id: str, target: Target, by: Principal) -> None:
+        await self._control.transfer(call_id, await self._phone(agent_id), await self._reach(target))
+
+    async def consult(self, agent_id: str, call_id: str, target: Target, by: Principal) -> None:
+        await self._control.consult(call_id, await self._phone(agent_id), await self._reach(target))
+
+    async def complete_transfer(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.complete_transfer(call_id, await self._phone(agent_id))
+
+    async def cancel_transfer(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.cancel_transfer(call_id, await self._phone(agent_id))
+
+    async def conference(self, agent_id: str, call_id: str, invited: Target | None, by: Principal) -> None:
+        reached = None if invited is None else await self._reach(invited)
+        await self._control.conference(call_id, await self._phone(agent_id), reached)
+
+    async def pause_recording(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.pause_recording(call_id, await self._phone(agent_id))
+
+    async def resume_recording(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.resume_recording(call_id, await self._phone(agent_id))
+
+    async def hang_up(self, agent_id: str, call_id: str, by: Principal) -> None:
+        await self._control.hang_up(call_id, await self._phone(agent_id))
+
+    async def dial(self, agent_id: str, number: str, once: Once | None, by: Principal) -> Dialed:
+        """Ring the agent's phone, then the number; the same key again rings nobody."""
+        phone = await self._phone(agent_id)
+        if once is not None:
+            kept = await self._database.read(lambda connection: find_answer(connection, once))
+            if kept is not None:
+                return Dialed(call_id=str(kept.body["call_id"]), replayed=True)
+        read = self._read_number(number)
+        if read is None:
+            raise DialRefused(
+                "not-a-number", "This cannot be read as a telephone number; nothing was dialed."
+            )
+        now = self._clock.now()
+        await self._control.check_fences(read)
+        call_id = new_id(now)
+        if once is not None:
+            answer = Answer(status=202, body={"call_id": call_id}, at=now)
+            kept = await self._database.write(lambda connection: answer_once(connection, once, answer))
+            if kept is not answer:
+                return Dialed(call_id=str(kept.body["call_id"]), replayed=True)
+        await self._control.dial(read, phone, call_id=call_id, by=agent_id)
+        return Dialed(call_id=call_id)
+
+    async def _phone(self, agent_id: str) -> str:
+        """The phone the agent is signed in on, else his first one."""
+        agent = self._agents.board.get(agent_id)
+        if agent is not None and agent.state is not AgentState.SIGNED_OUT and agent.phone:
+            return agent.phone
+        own = await self._agents.phones_of(agent_id)
+        if not own:
+            raise NoSuchAgent("This person has no telephone.")
+        return own[0]
+
+    async def _reach(self, target: Target) -> Target:
+        """People are named by user id outside and by their phone inside."""
+        if target.kind != "agent":
+            return target
+        try:
+            return Target(kind="agent", name=await self._phone(target.name))
+        except NoSuchAgent as error:
+            raise NoSuchTarget("There is no such person to transfer to.") from error

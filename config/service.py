@@ -1,0 +1,539 @@
+"""The running service: everything plugged together, started and stopped in order.
+
+What reacts across packages is wired here and nowhere else (`Service.__init__`): which reactions run in the
+transaction of a call, who is told afterwards, and what the ticks do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+from storage.imports import Importer
+from storage.reconciliation import Reconciler
+
+from access.logins import LoginLimit
+from access.passwords import Passwords
+from config import menus
+from config.desk import HouseDesk
+from config.menu_ports import (
+    CustomerDirectory,
+    HouseCalendar,
+    HouseQueues,
+    HouseSuppression,
+    HouseTasks,
+    NoTexts,
+)
+from config.schedule import Ticks
+from config.secrets import switch_secrets
+from config.settings import Settings
+from config.web_services import AuditBook, CallBook, SessionBook, TaskBook, TokenBook, UserBook
+from crm.records.matching import decide
+from ivr.asterisk.server import AgiServer, Door
+from ivr.host import Host
+from ivr.ports import Ports
+from storage import calls, customers, idempotency, optouts, recordings
+from storage.agents import AgentTable, all_phones
+from storage.database import Database, StorageUnavailable
+from storage.journal import Journal
+from storage.migrations import upgrade
+from storage.tasks import CallTasks
+from telephony.agents import Agent, Rules
+from telephony.asterisk.ami import Alarm, AmiEvent
+from telephony.asterisk.events import MAPPED, facts_of_all
+from telephony.asterisk.link import AsteriskLink
+from telephony.asterisk.render import Layout
+from telephony.asterisk.resync import Resync
+from telephony.asterisk.switch import AsteriskSwitch
+from telephony.clock import Clock, SystemClock
+from telephony.control import Control, Target
+from telephony.desk import AgentDesk
+from telephony.facts import Fact, FactKind
+from telephony.fences import Fences
+from telephony.hours import WorkingTime
+from telephony.numbers import parse
+from telephony.ports import SwitchError
+from telephony.queues import QueueBoard
+from telephony.recordings import keep_days, wav_seconds
+from telephony.tracker import CallChange, call_id
+from web.app import make_app
+from web.live import LIVE
+from web.ports import Figure, Ping, Services
+from web.server import WebServer
+
+log = structlog.get_logger(__name__)
+
+#: Share of the disk in use from which it is an alarm (R24).
+_DISK_ALARM = 0.9
+#: Callers in the menu may finish for this long at a stop; then the fallback queue takes them (R29).
+_DRAIN_SECONDS = 15.0
+#: Agents' facts that wait to be followed; beyond it the next reconciliation catches up.
+_FOLLOW_LIMIT = 10_000
+_FOLLOWED = frozenset({FactKind.RINGING, FactKind.RING_MISSED, FactKind.CONNECTED, FactKind.LEG_ENDED})
+
+
+class Service:
+    """One running Careline. `run` serves until it is asked to stop."""
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        phone = settings.telephony
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.layout = Layout(data=settings.data.absolute())
+        self.secrets = switch_secrets(phone.switch, settings.data)
+        self.hours = WorkingTime.from_options(settings.calendar)
+        self.database = Database(
+            settings.database_url,
+            readers=settings.storage.readers,
+            writers=settings.storage.writers,
+            pool_seconds=settings.storage.pool_seconds,
+        )
+        self.alarms: list[Alarm] = []
+        self.alarm_count = 0
+        self._tasks: asyncio.TaskGroup | None = None
+
+        # The call log: what happens with a call happens in the transaction that stores it.
+        self.journal = Journal(
+            self.database,
+            system=phone.switch.system_name,
+            number_of=self.read_number,
+            spool_folder=settings.data / "spool",
+            identify=_identify,
+        )
+        self.call_tasks = CallTasks(
+            self.hours,
+            settings.crm.tasks,
+            promise=timedelta(minutes=phone.callback.promise_minutes),
+            country=phone.hotline.country,
+            area_code=phone.hotline.area_code,
+        )
+        for reaction in (
+            recordings.react_to_recording,
+            optouts.react_to_call,
+            self.call_tasks.react_to_call,
+        ):
+            self.journal.react(reaction)
+        self.journal.watch(self._calls_changed)
+
+        # The switch.
+        self.board = QueueBoard()
+        self.link = AsteriskLink(
+            phone.switch,
+            on_events=self._take_events,
+            on_resync=self._resynchronise,
+            on_alarm=self._alarm,
+            wanted=MAPPED,
+            events_secret=self.secrets.ami_events_secret,
+            actions_secret=self.secrets.ami_actions_secret,
+            last_boot="",
+            clock=self.clock,
+        )
+        self.switch = AsteriskSwitch(self.link, self.clock)
+        self.importer = Importer(self.journal, self.database, folder=self.layout.log, clock=self.clock)
+        self.reconciler = Reconciler(self.journal, self.database, options=phone, clock=self.clock)
+        wrapups = [queue.wrapup_seconds for queue in phone.queues.values()] or [0]
+        self.agents = AgentDesk(
+            rows=AgentTable(self.database),
+            switch=self.switch,
+            clock=self.clock,
+            rules=Rules(
+                wrapup_seconds=max(wrapups),
+                missed_before_pause=max(queue.missed_before_pause for queue in phone.queues.values()),
+            ),
+            queues=frozenset(phone.queues),
+            changed=self._agent_changed,
+        )
+        self._following: asyncio.Queue[Fact] = asyncio.Queue(_FOLLOW_LIMIT)
+        self.control = Control(
+            switch=self.switch,
+            calls=self.journal,
+            clock=self.clock,
+            fences=Fences(options=phone.fences),
+            recent_dials=self._recent_dials,
+            open_outbound=self._open_outbound,
+            targets=self._targets,
+        )
+        self._phones: frozenset[str] = frozenset()
+
+        # The menus.
+        self.host = Host(
+            menus=menus.load_menus(settings),
+            ports=Ports(
+                directory=CustomerDirectory(self.database),
+                calendar=HouseCalendar(self.hours, settings.calendar.zone),
+                queues=HouseQueues(
+                    board=self.board,
+                    desk=self.agents,
+                    live_calls=self.journal.live_calls,
+                    database=self.database,
+                    options=phone.queues,
+                    now=self.clock.now,
+                ),
+                tasks=HouseTasks(self.database, self.call_tasks),
+                suppression=HouseSuppression(self.database),
+                texts=NoTexts(),
+            ),
+            journal=menus.SafeJournal(self.journal),
+            book=menus.load_prompts(settings),
+            limits=menus.limits(settings),
+            number_of=self.read_number,
+            clock=self.clock,
+        )
+        self.agi = AgiServer(
+            self.host.serve,
+            Door(
+                secret=self.secrets.agi_secret,
+                most_calls=settings.ivr.max_calls,
+                margin=settings.ivr.step_margin_seconds,
+            ),
+            self.clock,
+        )
+
+        # The web.
+        desk = HouseDesk(
+            agents=self.agents,
+            control=self.control,
+            board=self.board,
+            database=self.database,
+            clock=self.clock,
+            queue_names=tuple(phone.queues),
+            read_number=self.read_number,
+        )
+        self.app = make_app(
+            Services(
+                options=settings.web,
+                clock=self.clock,
+                users=UserBook(self.database),
+                sessions=SessionBook(self.database),
+                tokens=TokenBook(self.database),
+                audit=AuditBook(self.database),
+                passwords=Passwords(),
+                login_limit=LoginLimit(settings.web.login_tries),
+                calls=CallBook(self.database),
+                tasks=TaskBook(self.database),
+                desk=desk,
+                pings=(
+                    Ping(name="database", check=self._check_database),
+                    Ping(name="switch", check=self._check_switch),
+                    Ping(name="saving", check=self._check_saving, needed=False),
+                    Ping(name="disk", check=self._check_disk, needed=False),
+                    Ping(name="calendar", check=self._check_calendar, needed=False),
+                ),
+                figures=self._figures,
+                read_number=self.read_number,
+                queue_labels={name: queue.label for name, queue in phone.queues.items()},
+                dealership=settings.dealership,
+            )
+        )
+        self.web = WebServer(self.app, settings.web)
+        self.ticks = Ticks(settings.calendar.zone)
+        self.ticks.every(2, "queues", self._look_at_queues)
+        self.ticks.every(1, "wrapups", self.agents.end_wrapups)
+        self.ticks.every(3, "imports", self._import)
+        self.ticks.every(60, "reconciliation", self._reconcile)
+        self.ticks.every(20, "recordings", self._measure_recordings)
+        self.ticks.daily(3, 30, "retention", self._retain)
+
+    def read_number(self, raw: str) -> str | None:
+        """What a person typed or a trunk delivered as E.164, or None."""
+        hotline = self.settings.telephony.hotline
+        return parse(raw, hotline.country, hotline.area_code)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start everything, serve until `stop`, end everything in order (R29).
+
+        Raises OSError where a port is taken, StorageUnavailable where the database is away at the start.
+        """
+        for folder in (self.settings.data, self.settings.data / "spool"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await asyncio.to_thread(upgrade, self.settings.database_url)
+        boot = await self.database.read(lambda connection: calls.last_boot(connection, self.journal.system))
+        self.link.remember_boot(boot.boot if boot is not None else "")
+        async with AsyncExitStack() as stack:
+            stack.callback(self.database.close)
+            journal = asyncio.create_task(self.journal.run(), name="journal")
+            stack.push_async_callback(self._end_journal, journal)
+            follower = asyncio.create_task(self._follow(), name="agents")
+            stack.push_async_callback(_cancelled, follower)
+            await self._import()
+            await self.agi.start(
+                self.settings.telephony.switch.agi_host, self.settings.telephony.switch.agi_port
+            )
+            await self.web.start()
+            stack.push_async_callback(self.web.stop)
+            link = asyncio.create_task(self.link.run(), name="ami-link")
+            stack.push_async_callback(_cancelled, link)
+            stack.push_async_callback(self.agi.close, _DRAIN_SECONDS)
+            self.ticks.start()
+            stack.callback(self.ticks.stop)
+            log.info(
+                "serving",
+                action="service_started",
+                web=f"http://{self.settings.web.host}:{self.web.port}",
+                agi_port=self.settings.telephony.switch.agi_port,
+            )
+            asked = asyncio.create_task(stop.wait(), name="stop")
+            stack.push_async_callback(_cancelled, asked)
+            done, _ = await asyncio.wait(
+                {asked, journal, link, follower}, return_when=asyncio.FIRST_COMPLETED
+            )
+            log.info("stopping", action="service_stopping")
+            for task in done - {asked}:
+                task.result()  # a task that should have gone on: its error ends the service
+        log.info("stopped", action="service_stopped")
+
+    async def _end_journal(self, task: asyncio.Task[None]) -> None:
+        self.journal.stop()
+        await asyncio.wait({task}, timeout=20.0)
+        await _cancelled(task)
+
+    # --- what the switch says
+
+    async def _take_events(self, events: Sequence[AmiEvent]) -> None:
+        facts = facts_of_all(((event.name, event.get) for event in events), self.clock.now())
+        if not facts:
+            return
+        self.journal.record_soon(*facts)
+        for fact in facts:
+            if fact.kind in _FOLLOWED and not self._following.full():
+                self._following.put_nowait(fact)
+
+    async def _follow(self) -> None:
+        """Move agents along with their calls, one after the other, apart from the reading of events."""
+        while True:
+            fact = await self._following.get()
+            try:
+                await self.agents.follow([fact], self._call_of)
+            except (StorageUnavailable, SwitchError) as error:
+                log.warning("agent not followed", action="agent_not_followed", why=str(error))
+
+    def _call_of(self, fact: Fact) -> str:
+        live = self.journal.live_of(fact.linkedid)
+        return live.id if live else call_id(self.journal.system, fact.linkedid, fact.at)
+
+    async def _resynchronise(self, resync: Resync) -> None:
+        """After every (re)connect: who is alive, which calls ended unseen, which members are wanted."""
+        snapshot = resync.snapshot
+        self.board.look(snapshot.queues, asyncio.get_running_loop().time())
+        try:
+            await self.database.write(
+                lambda connection: calls.saw_boot(connection, self.journal.system, snapshot.boot, snapshot.at)
+            )
+            await self._import()
+            await self.reconciler.reconcile(snapshot)
+            await self._learn_targets()
+            await self.agents.reconcile(
+                [one for one in snapshot.members if one.queue in self.agents.queues], snapshot.channels
+            )
+        except StorageUnavailable as error:
+            log.warning("resynchronised without the database", action="resync_partly", why=str(error))
+
+    def _alarm(self, alarm: Alarm) -> None:
+        self.alarm_count += 1
+        self.alarms = [*self.alarms[-19:], alarm]
+        if alarm.kind in ("lost", "trouble"):
+            self.board.lose_sight()
+        log.warning(alarm.text, action=f"ami_{alarm.kind}")
+
+    def _calls_changed(self, changes: Sequence[CallChange]) -> None:
+        live = self.app[LIVE]
+        for change in changes:
+            live.call_changed(change.after)
+            before, after = change.before, change.after
+            if (
+                after.ended_at
+                and after.queue
+                and after.talk_seconds
+                and (before is None or not before.ended_at)
+            ):
+                wrapup = self.settings.telephony.queues.get(after.queue)
+                extra = wrapup.wrapup_seconds if wrapup else 0
+                self.board.handled(after.queue, after.talk_seconds + extra)
+
+    def _agent_changed(self, agent: Agent) -> None:
+        self.app[LIVE].agent_changed(agent)
+
+    # --- ticks
+
+    async def _look_at_queues(self) -> None:
+        if not self.link.is_ready:
+            self.board.lose_sight()
+            return
+        try:
+            self.board.look(await self.switch.queues(), asyncio.get_running_loop().time())
+        except SwitchError:
+            self.board.lose_sight()
+
+    async def _import(self) -> None:
+        try:
+            await self.importer.run_once()
+        except (StorageUnavailable, OSError) as error:
+            log.warning("files not imported now", action="import_delayed", why=str(error))
+
+    async def _reconcile(self) -> None:
+        if not self.link.is_ready:
+            return
+        try:
+            snapshot = await self.link.snapshot()
+            await self.reconciler.reconcile(snapshot)
+            await self._learn_targets()
+            await self.agents.reconcile(
+                [one for one in snapshot.members if one.queue in self.agents.queues], snapshot.channels
+            )
+        except (SwitchError, StorageUnavailable) as error:
+            log.warning("not reconciled now", action="reconcile_delayed", why=str(error))
+
+    async def _measure_recordings(self) -> None:
+        """Look at the files of calls that ended: kept, or no recording and why (R39)."""
+        folder = self._recordings_folder
+        try:
+            for recording in await self.database.read(recordings.running):
+                size, seconds = await asyncio.to_thread(_measure, folder / recording.file)
+                await self.database.write(
+                    partial(recordings.measured, recording_id=recording.id, size=size, seconds=seconds)
+                )
+        except StorageUnavailable as error:
+            log.warning("recordings not looked at now", action="recordings_delayed", why=str(error))
+
+    async def _retain(self) -> None:
+        """Delete what is past its time; the row says so before the file goes, a held one stays."""
+        now = self.clock.now()
+        phone = self.settings.telephony
+        days = keep_days(phone.recording.keep_days, china_profile=phone.recording.china_profile)
+        try:
+            for recording in await self.database.read(lambda c: recordings.expired(c, now, days)):
+                await self.database.write(
+                    partial(recordings.mark_deleted, recording_id=recording.id, now=now)
+                )
+                (self._recordings_folder / recording.file).unlink(missing_ok=True)
+            for message in await self.database.read(
+                lambda c: recordings.expired_voicemails(c, now, phone.voicemail.keep_days)
+            ):
+                await self.database.write(
+                    partial(recordings.mark_voicemail_deleted, voicemail_id=message.id, now=now)
+                )
+                (self.layout.voicemail / message.file).unlink(missing_ok=True)
+            await self.database.write(lambda c: idempotency.forget_old_answers(c, now=now))
+        except (StorageUnavailable, OSError) as error:
+            log.warning("retention goes on tomorrow", action="retention_delayed", why=str(error))
+
+    # --- small answers
+
+    @property
+    def _recordings_folder(self) -> Path:
+        named = self.settings.telephony.recording.folder
+        return Path(named) if named else self.layout.data / "recordings"
+
+    async def _recent_dials(self) -> Sequence[datetime]:
+        since = self.clock.now() - timedelta(hours=1)
+        return await self.database.read(lambda connection: calls.outbound_since(connection, since))
+
+    async def _open_outbound(self, call: str, number: str, by: str) -> None:
+        await self.journal.open_outbound(call, number, by, self.clock.now())
+
+    async def _learn_targets(self) -> None:
+        phones = await self.database.read(all_phones)
+        self._phones = frozenset(phone.endpoint for phone in phones)
+
+    def _targets(self) -> frozenset[str]:
+        phone = self.settings.telephony
+        return frozenset(
+            target.extension
+            for target in (
+                *(Target(kind="agent", name=name) for name in self._phones),
+                *(Target(kind="queue", name=name) for name in phone.queues),
+                *(Target(kind="department", name=name) for name in phone.departments),
+            )
+        )
+
+    async def _check_database(self) -> str | None:
+        try:
+            await self.database.ping()
+        except StorageUnavailable as error:
+            return f"The database does not answer: {error}"
+        return None
+
+    async def _check_switch(self) -> str | None:
+        if self.link.is_ready:
+            return None
+        return str(self.link.trouble or "Asterisk is not resynchronised yet.")
+
+    async def _check_saving(self) -> str | None:
+        return "Saving is delayed; calls wait on disk." if self.journal.saving_delayed else None
+
+    async def _check_disk(self) -> str | None:
+        usage = await asyncio.to_thread(shutil.disk_usage, self.settings.data)
+        share = 1 - usage.free / usage.total
+        if share < _DISK_ALARM:
+            return None
+        return f"The disk of {self.settings.data} is {share:.0%} full; make room before recordings stop."
+
+    async def _check_calendar(self) -> str | None:
+        found = self.hours.warnings(self.clock.now())
+        return found[0].text.get("en") if found else None
+
+    def _figures(self) -> Iterable[Figure]:
+        state = self.journal.state()
+        events = self.link.events.gauges
+        live = self.journal.live_calls()
+        yield Figure(name="careline_calls_live", help="Calls going on", value=len(live))
+        yield Figure(name="careline_switch_ready", help="1: resynchronised", value=int(self.link.is_ready))
+        yield Figure(
+            name="careline_saving_delayed", help="1: facts wait on disk", value=int(state.saving_delayed)
+        )
+        yield Figure(name="careline_spool_bytes", help="Facts on disk, bytes", value=state.spooled_bytes)
+        yield Figure(name="careline_facts_stored", help="Facts stored", value=state.stored, kind="counter")
+        yield Figure(
+            name="careline_facts_refused", help="Facts put aside", value=state.refused, kind="counter"
+        )
+        yield Figure(name="careline_ami_lag_seconds", help="Age of the newest event", value=events.lag)
+        yield Figure(name="careline_ami_queued", help="Events waiting", value=events.queued)
+        yield Figure(name="careline_ami_lost", help="Events lost", value=events.lost, kind="counter")
+        yield Figure(
+            name="careline_ami_connects", help="Log-ins to AMI", value=events.connects, kind="counter"
+        )
+        yield Figure(
+            name="careline_alarms", help="Alarms of the switch", value=self.alarm_count, kind="counter"
+        )
+        yield Figure(name="careline_ivr_calls", help="Calls in a menu now", value=self.agi.calls)
+        served = self.host.counts
+        yield Figure(name="careline_ivr_served", help="Calls served", value=served.calls, kind="counter")
+        yield Figure(
+            name="careline_ivr_fallback", help="To the fallback", value=served.fallback, kind="counter"
+        )
+        for name, count in self.board.counts.items():
+            labels = {"queue": name}
+            yield Figure(
+                name="careline_queue_waiting", help="Callers waiting", value=count.waiting, labels=labels
+            )
+            yield Figure(name="careline_queue_ready", help="Agents ready", value=count.ready, labels=labels)
+            yield Figure(
+                name="careline_queue_members", help="Agents signed in", value=count.members, labels=labels
+            )
+
+
+def _identify(connection: Connection, number: str) -> tuple[str | None, str]:
+    match = decide(customers.find_by_number(connection, number))
+    return match.customer_id, str(match.explained)
+
+
+def _measure(path: Path) -> tuple[int | None, float | None]:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            return size, wav_seconds(file.read(44), size)
+    except OSError:
+        return None, None
+
+
+async def _cancelled(task: asyncio.Task[object]) -> None:
+    """End a task and take what it raises; its own failure was told where it was waited for."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
