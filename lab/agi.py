@@ -40,6 +40,7 @@ class Line:
     ) -> None:
         self.facts = facts
         self.keys: list[Key] = []
+        self.silence = False
         self.ended_here = False
         self.refused_with = 0
         self._clock = clock
@@ -60,10 +61,24 @@ class Line:
         return self._gone.is_set()
 
     async def wait(self, seconds: float) -> None:
-        """Listen and do nothing; raises `HungUp` when the other side hangs up meanwhile."""
-        if not await self.ends(seconds):
-            return
-        raise HungUp
+        """Listen and say nothing; raises `HungUp` when the other side hangs up meanwhile.
+
+        With `silence` set, silent packets are sent as a real telephone does: the dealership's switch waits
+        for the first packet after its answer and may cut calls that send none.
+        """
+        if self.silence:
+            await self.command(f"EXEC Wait {seconds:.3f}")
+        elif await self.ends(seconds):
+            raise HungUp
+
+    async def idle(self) -> None:
+        """Stay on the line until the call ends, open to commands given meanwhile by somebody else."""
+        while not self.gone:
+            if self.silence:
+                await self.command("EXEC Wait 0.2", may_end=True)
+                await asyncio.sleep(0.01)
+            else:
+                await self.ends(None)
 
     async def ends(self, seconds: float | None) -> bool:
         """True when the call ends within `seconds` (None: wait as long as it takes)."""
