@@ -52,6 +52,7 @@ NEEDED_ACTIONS: Final[Mapping[str, str]] = {
     "Redirect": "call",
     "Bridge": "call",
     "Hangup": "call",
+    "MixMonitorMute": "call",
     "QueueAdd": "agent",
     "QueueRemove": "agent",
     "QueuePause": "agent",
