@@ -30,8 +30,8 @@ def answer_once(connection: Connection, once: Once, answer: Answer) -> Answer:
         "answer": dict(answer.body),
     }
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    added = connection.execute(dialect.insert(idempotency).values(row).on_conflict_do_nothing())
-    if added.rowcount == 1:
+    adding = dialect.insert(idempotency).values(row).on_conflict_do_nothing()
+    if connection.execute(adding.returning(idempotency.c.key)).first() is not None:
         return answer
     kept = find_answer(connection, once)
     if kept is None:

@@ -240,7 +240,7 @@ class Office:
             ended_at=values.pop("ended_at", now if state is CallState.ENDED else None),
         )
         call = replace(call, **values)
-        self.database.write_now(lambda connection: calls.save(connection, [call]))
+        self.database.write_now(lambda connection: calls.save(connection, [(None, call)]))
         return call
 
     def program(self, secret: str) -> ClientSession:
@@ -349,6 +349,6 @@ async def office_on_each(database: Database, clock: FrozenClock) -> AsyncIterato
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
     """Wait for a state. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  any state, not only those with an event
+    async with asyncio.timeout(seconds):  # any state, not only those with an event
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from web.options import WebOptions
+from web.problems import of_status
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +19,33 @@ _FULL: Final = (
 )
 #: Largest request line and header field, bytes (RFC 9110 asks for 8000 at least).
 _LINE: Final = 8190
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's connection, except that a request head that cannot be parsed is not echoed or logged in full."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A plain refusal that closes the connection. Raises ConnectionError where an answer had begun."""
+        log.info(
+            "a request could not be read",
+            action="request_unreadable",
+            address=request.remote,
+            status=status,
+            why=type(exc).__name__,
+        )
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer had begun; the connection is closed")
+        response = of_status(status, request_id="", headers={"Server": "careline"})
+        response.force_close()
+        return response
 
 
 class _Turnstile(asyncio.Protocol):
@@ -42,17 +70,7 @@ class WebServer:
 
     def __init__(self, app: web.Application, options: WebOptions) -> None:
         self._options = options
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=options.idle_seconds,
-            max_line_size=_LINE,
-            max_field_size=_LINE,
-            lingering_time=2.0,
-            auto_decompress=False,
-            shutdown_timeout=options.stop_seconds,
-        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=options.stop_seconds)
         self._listening: asyncio.Server | None = None
         self._cap = connection_cap(options.connections)
         #: Connections refused because there were too many.
@@ -112,7 +130,16 @@ class WebServer:
                     refused=self.refused,
                 )
             return None
-        return server()
+        return _Connection(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # None is what AppRunner itself passes on
+            keepalive_timeout=self._options.idle_seconds,
+            max_line_size=_LINE,
+            max_field_size=_LINE,
+            lingering_time=2.0,
+            auto_decompress=False,
+        )
 
 
 def connection_cap(wanted: int) -> int:

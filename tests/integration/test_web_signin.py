@@ -117,6 +117,7 @@ async def test_s07_a_cookie_from_another_address_counts_nothing_and_is_noted(
     office = await make_office(trusted_proxies=["127.0.0.1"])
     office.add_user("agent", Role.AGENT)
     browser = await office.signed_in("agent")
+    office.clock.advance(1)
     stolen = await browser.get("/api/v1/me", headers={"X-Forwarded-For": "192.0.2.9"})
     assert stolen.status == 401
     assert (await browser.get("/api/v1/me")).status == 401

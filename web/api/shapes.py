@@ -23,6 +23,7 @@ def _no_controls(text: str) -> str:
 
 #: One line of text.
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_no_controls)]
+Search = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64), AfterValidator(_no_controls)]
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_no_controls)
 ]
@@ -74,9 +75,7 @@ class CallsQuery(Shape):
     customer_id: Id | None = None
     since: datetime | None = Field(None, description="with time zone")
     until: datetime | None = Field(None, description="with time zone; exclusive")
-    search: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] = Field(
-        "", description="a whole number or a call id; compared letter by letter"
-    )
+    search: Search = Field("", description="a whole number or a call id; compared letter by letter")
     sort: CallSort = CallSort.NEWEST
     cursor: Cursor | None = None
     limit: Size = 50
@@ -300,7 +299,7 @@ class NewTokenOut(Shape):
 
 class AuditQuery(Shape):
     before: Id | None = None
-    subject: Annotated[str, StringConstraints(max_length=96)] = ""
+    subject: Annotated[str, StringConstraints(max_length=96), AfterValidator(_no_controls)] = ""
     limit: Size = 50
 
 

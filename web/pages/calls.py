@@ -12,7 +12,7 @@ from access.permissions import Permission
 from access.users import THEMES, Language
 from telephony.call_lists import CallFilter, CallScope, CallSort
 from telephony.calls import Direction
-from web.api.shapes import CallOut
+from web.api.shapes import CallOut, Search
 from web.auth import Signed
 from web.bodies import read_query
 from web.languages import language_of, texts
@@ -43,7 +43,7 @@ class CallsPageQuery(Shape):
 
     scope: Literal["open", "all"] = "all"
     direction: Direction | Literal[""] = ""
-    search: str = ""
+    search: Search = ""
 
 
 async def show_calls(request: web.Request, signed: Signed) -> web.StreamResponse:
@@ -51,7 +51,7 @@ async def show_calls(request: web.Request, signed: Signed) -> web.StreamResponse
     services = request.app[SERVICES]
     by = signed.principal
     query = read_query(CallsPageQuery, request)
-    search = query.search.strip()[:64]
+    search = query.search
     last_id = request.app[LIVE].last_id  # read first: what happens meanwhile comes through the stream
     found = await services.calls.list(
         by,
