@@ -79,3 +79,6 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
         }
     ),
 }
+
+#: Roles that get telephones of their own.
+TAKES_CALLS: Final = frozenset({Role.AGENT, Role.SUPERVISOR, Role.MANAGER})

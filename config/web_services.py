@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from access.audit import Entry
 from access.masking import mask_number, mask_text
-from access.permissions import Permission, Role
+from access.permissions import TAKES_CALLS, Permission, Role
 from access.sessions import Session, SessionEnd
 from access.tokens import Token
 from access.users import Language, LoginRefused, Principal, Theme, User
 from crm.tasks.tasks import Task
-from storage import audit, call_lists, sessions, tasks, tokens, users
+from storage import agents, audit, call_lists, sessions, tasks, tokens, users
 from storage.database import Database
 from telephony.call_lists import BadCursor, CallDetail, CallFilter, CallPage, CallSort
 from web.ports import TaskPage, TaskView
@@ -39,6 +39,8 @@ class UserBook:
     async def create(self, user: User, password_hash: str, entry: Entry) -> None:
         def work(connection: Connection) -> None:
             users.insert_user(connection, user, password_hash=password_hash)
+            if user.role in TAKES_CALLS:
+                agents.give_phones(connection, user.id, entry.at)
             audit.append(connection, entry)
 
         await self._database.write(work)

@@ -16,11 +16,11 @@ from access.audit import Action, Entry, entry
 from access.ids import new_id
 from access.logins import check_password, clean_login, make_password
 from access.passwords import hash_password
-from access.permissions import Role
+from access.permissions import TAKES_CALLS, Role
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import AccessError, Language, Principal, User, Via
 from config.settings import SettingsError, load
-from storage import audit, tokens, users
+from storage import agents, audit, tokens, users
 from storage.database import Database, StorageError
 
 T = TypeVar("T")
@@ -112,6 +112,8 @@ def create_user(
 
     def work(connection: Connection) -> None:
         users.insert_user(connection, user, password_hash=encoded)
+        if role in TAKES_CALLS:
+            agents.give_phones(connection, user.id, now)
         audit.append(connection, _entry(Action.USER_CREATED, now, f"user:{user.id}", role=role.value))
 
     _write(config, work)

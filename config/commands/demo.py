@@ -1,0 +1,267 @@
+"""`careline demo`: a working call centre from nothing, with customers who really call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from storage.samples import sample_callers
+
+from config.settings import load
+from config.site import Person, Site, SiteError, free_port, is_free, remove_environment
+from lab.agents import Habits
+from lab.customers import script
+from lab.network import LabBinary
+from lab.network import Phone as LabPhone
+from lab.world import Lab
+from telephony.asterisk.install import InstallError, ensure_asterisk
+from telephony.phones import PhoneKind
+
+#: SIP answers of calls that made no channel at ours, so that no row can exist (I4 of the reliability notes).
+_NO_CHANNEL = frozenset({0, 401, 404, 488, 503})
+#: Longest wait for the last calls to end and the files to be read.
+_DRAIN_SECONDS = 90.0
+
+
+def demo(
+    seconds: Annotated[int, typer.Option(min=0, help="Run unattended for so long; 0: until Ctrl-C.")] = 0,
+    report: Annotated[Path | None, typer.Option(help="Write what happened there, as JSON.")] = None,
+    rate: Annotated[float, typer.Option(min=0.01, max=20.0, help="Calls a second.")] = 0.2,
+    folder: Annotated[Path, typer.Option(help="Where the demo lives.")] = Path(".cache/demo"),
+    seed: Annotated[int, typer.Option(help="The same seed, the same callers.")] = 1,
+) -> None:
+    """Start Asterisk, the service, simulated customers and agents; print what to open."""
+    remove_environment()
+    try:
+        asyncio.run(_demo(folder.absolute(), seconds, report, rate, seed))
+    except (SiteError, InstallError, TimeoutError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+async def _demo(folder: Path, seconds: int, report: Path | None, rate: float, seed: int) -> None:
+    begin = time.monotonic()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stop.set)
+    cache = load(None, {}).cache.absolute()
+    binary = ensure_asterisk(cache, say=_say)
+    site = Site(folder=folder, cache=cache, overrides=_overrides())
+    _say("Preparing the sample dealership …")
+    site.prepare()
+    lab = Lab(
+        LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir),
+        folder / "lab",
+        trunk=("127.0.0.1", site.settings.telephony.sip.port),
+        sip_port=site.settings.telephony.trunk.port,
+        seed=seed,
+    )
+    try:
+        await site.start_switch()
+        await site.start_service()
+        await lab.start()
+        await _sign_on(site, lab)
+        _welcome(site, time.monotonic() - begin)
+        since = time.time()
+        callers = _Callers(site, lab, rate, seed)
+        await callers.run(seconds, stop)
+        _say("Ending: the last callers hang up …")
+        found = await _count(site, lab, since)
+        if report is not None:
+            text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+            await asyncio.to_thread(report.write_text, text, encoding="utf-8")
+        _say(_summary(found))
+        if any(kind["difference"] for kind in found.values()):
+            raise SiteError("The log and the outside world do not agree; see the report.")
+    finally:
+        await lab.stop()
+        await site.close()
+
+
+def _overrides() -> dict[str, Any]:
+    """The demo's settings: default ports where they are free, and a house that is always open."""
+    ports = {
+        "web": 8080,
+        "ami": 5038,
+        "agi": 4573,
+        "http": 8088,
+    }
+    tcp = {name: port if is_free(port) else free_port() for name, port in ports.items()}
+    udp = socket.SOCK_DGRAM
+    sip = 5060 if is_free(5060, udp) else free_port(udp)
+    trunk = 5080 if is_free(5080, udp) else free_port(udp)
+    rtp = random.SystemRandom().randrange(20000, 55000, 1000)
+    every = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    return {
+        "telephony": {
+            "sip": {"port": sip, "rtp_first": rtp, "rtp_last": rtp + 999},
+            "trunk": {"port": trunk, "codecs": ["ulaw"]},
+            "switch": {"ami_port": tcp["ami"], "agi_port": tcp["agi"], "http_port": tcp["http"]},
+            "recording": {"enabled": True},
+            "callback": {"offer_after_seconds": 45},
+            "queues": {
+                "service": {
+                    "label": {"zh-CN": "售后服务", "en": "Service"}, "fallback": True, "wrapup_seconds": 3,
+                    "missed_before_pause": 0,
+                },
+                "sales": {"label": {"zh-CN": "销售咨询", "en": "Sales"}, "overflow": "service", "wrapup_seconds": 3,
+                          "missed_before_pause": 0},
+                "complaints": {"label": {"zh-CN": "投诉", "en": "Complaints"}, "overflow": "service", "weight": 5,
+                               "wrapup_seconds": 3, "missed_before_pause": 0},
+                "roadside": {"label": {"zh-CN": "道路救援", "en": "Roadside help"}, "overflow": "service",
+                             "weight": 10, "wrapup_seconds": 3, "missed_before_pause": 0},
+            },
+        },
+        "calendar": {"holidays": "", "spans": [{"days": every, "open": "00:00", "close": "24:00"}]},
+        "web": {"port": tcp["web"]},
+        "log": {"format": "json"},
+    }  # fmt: skip
+
+
+async def _sign_on(site: Site, lab: Lab) -> None:
+    """Simulated people behind the sample agents' desk phones, signed into every queue."""
+    workers = [person for person in site.people.values() if person.login.startswith("agent")]
+    phones = [_lab_phone(site, person) for person in workers]
+    await lab.sign_on_agents(phones, Habits(talks=(6.0, 25.0), misses=0.05))
+    for person in workers:
+        await site.post(
+            f"/agents/{person.id}/sign-in", {"phone": person.phone(PhoneKind.DESK).endpoint, "queues": None}
+        )
+
+
+def _lab_phone(site: Site, person: Person) -> LabPhone:
+    phone = person.phone(PhoneKind.DESK)
+    return LabPhone(
+        endpoint=phone.endpoint, secret=phone.secret, host="127.0.0.1", port=site.settings.telephony.sip.port
+    )
+
+
+@dataclass
+class _Callers:
+    """Customers who call at random, script after script, until told to stop."""
+
+    site: Site
+    lab: Lab
+    rate: float
+    seed: int
+
+    async def run(self, seconds: int, stop: asyncio.Event) -> None:
+        numbers = tuple(self.site.settings.telephony.hotline.numbers)
+        sample = sample_callers()
+        deadline = time.monotonic() + seconds if seconds else None
+        shown = asyncio.create_task(self._show(stop))
+        batch = 0
+        running: asyncio.Task[Any] | None = None
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set() and (deadline is None or time.monotonic() < deadline):
+                left = 300.0 if deadline is None else min(300.0, max(1.0, deadline - time.monotonic()))
+                visits = script(
+                    seed=f"{self.seed}-{batch}",
+                    called=numbers,
+                    callers=sample.numbers,
+                    key_callers=sample.key_numbers,
+                    names=sample.names,
+                    rate=self.rate,
+                    seconds=left,
+                )
+                batch += 1
+                running = self.lab.run_customers(visits)
+                await asyncio.wait(
+                    {stopping, asyncio.create_task(asyncio.sleep(left))}, return_when="FIRST_COMPLETED"
+                )
+            if running is not None and not running.done():
+                # Those who are talking may finish for a while; then everybody hangs up.
+                await asyncio.wait({running, stopping}, timeout=0.0 if stop.is_set() else 30.0)
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+        finally:
+            stopping.cancel()
+            shown.cancel()
+            await asyncio.gather(stopping, shown, return_exceptions=True)
+
+    async def _show(self, stop: asyncio.Event) -> None:
+        """One line a finished call, so that somebody who watches sees the hotline work."""
+        told = 0
+        while not stop.is_set():
+            records = self.lab.records()
+            for record in records[told:]:
+                if record.kind == "customer":
+                    _say(
+                        f"  {time.strftime('%H:%M:%S')}  {record.person:<16} → {record.called}  "
+                        f"{record.outcome}, keys {record.keys_sent or '-'}, {record.talk_seconds:.0f} s"
+                    )
+            told = len(records)
+            await asyncio.sleep(1.0)
+
+
+async def _count(site: Site, lab: Lab, since: float) -> dict[str, Any]:
+    """What the outside world counted and what the log holds, once everything has ended."""
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while time.monotonic() < deadline:
+        going = await site.get("/calls", scope="open", limit="1")
+        if not going["items"] and not lab.book.open_calls:
+            break
+        await asyncio.sleep(0.5)
+    records = [record for record in lab.records() if record.start >= since]
+    outside = {
+        "inbound": [one for one in records if one.kind == "customer" and one.sip_code not in _NO_CHANNEL],
+        "outbound": [one for one in records if one.kind == "outside"],
+    }
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since - 1))
+    found: dict[str, Any] = {}
+    for kind, theirs in outside.items():
+        ours = await site.all_calls(direction=kind, since=stamp)
+        found[kind] = {
+            "lab": len(theirs),
+            "careline": len(ours),
+            "difference": len(theirs) - len(ours),
+            "lab_by_outcome": dict(Counter(one.outcome for one in theirs)),
+            "careline_by_outcome": dict(Counter(one["outcome"] or one["state"] for one in ours)),
+        }
+    for kind in ("sms_out", "sms_in"):
+        found[kind] = {"lab": 0, "careline": 0, "difference": 0, "by_outcome": {}}
+    return found
+
+
+def _welcome(site: Site, took: float) -> None:
+    logins = site.folder / "logins.json"
+    _say("")
+    _say(f"Careline is ready after {took:.0f} s: {site.url}")
+    _say("  sign in as:")
+    for person in site.people.values():
+        _say(f"    {person.login:<12} {person.password:<24} {person.role.value}, {person.name}")
+    _say(f"  these are kept in {_short(logins)}")
+    _say("  customers are calling now; the page 'calls' fills itself. Ctrl-C ends everything.")
+    _say("")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _summary(found: Mapping[str, Any]) -> str:
+    lines: Sequence[str] = [
+        f"{kind}: {one['lab']} calls outside, {one['careline']} in the log, difference {one['difference']}"
+        for kind, one in found.items()
+        if kind in ("inbound", "outbound")
+    ]
+    return "\n".join(lines)
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
