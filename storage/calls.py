@@ -60,7 +60,9 @@ def text_of(moment: datetime | None) -> str | None:
     """A moment as `Utc` stores it on SQLite."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def _clean(text: str) -> str:
@@ -97,6 +99,14 @@ def _upsert(mark: str) -> str:
 
 
 _UPSERT: Final = {True: _upsert("?"), False: _upsert("%s")}
+#: Columns that stand in an index: a row where none of them changed is updated without touching any index.
+_INDEXED: Final = ("started_at", "customer_id", "agent_id", "number", "ended_at", "system")
+_LIGHT: Final = tuple(name for name in _FIELDS if name not in {*_INDEXED, "id", "linkedid"})
+_LIGHT_PLACES: Final = (*(_FIELDS.index(name) for name in _LIGHT), _FIELDS.index("id"))
+_UPDATE: Final = {
+    mark == "?": f"UPDATE calls SET {', '.join(f'{name} = {mark}' for name in _LIGHT)} WHERE id = {mark}"  # noqa: S608
+    for mark in ("?", "%s")
+}
 _FACT_COLUMNS: Final = ("source", "key", "call_id", "kind", "at", "linkedid", "uniqueid", "data")
 _ADD_FACTS: Final = {
     True: f"INSERT INTO call_facts ({', '.join(_FACT_COLUMNS)})"  # noqa: S608
@@ -114,35 +124,46 @@ _ADD_LEGS: Final = {
 
 def _row_sqlite(call: Call) -> tuple[Any, ...]:
     return (
-        call.id, call.linkedid, call.system, call.direction.value, call.state.value, text_of(call.started_at),
+        call.id, call.linkedid, call.system, call.direction._value_, call.state._value_, text_of(call.started_at),
         call.number, _clean(call.raw_number), _clean(call.called), call.flow, call.language, call.customer_id,
         call.explained, _clean(call.keys), call.route, call.queue, call.priority, call.agent_id,
         text_of(call.answered_at), text_of(call.queued_at), text_of(call.connected_at), text_of(call.ended_at),
         call.wait_seconds, call.talk_seconds, call.hold_seconds, text_of(call.held_since),
-        None if call.outcome is None else call.outcome.value, call.cause, call.recording,
+        None if call.outcome is None else call.outcome._value_, call.cause, call.recording,
         _clean(call.transfers), call.origin, call.proved,
     )  # fmt: skip
 
 
 def _row_postgres(call: Call) -> tuple[Any, ...]:
     return (
-        call.id, call.linkedid, call.system, call.direction.value, call.state.value, call.started_at,
+        call.id, call.linkedid, call.system, call.direction._value_, call.state._value_, call.started_at,
         call.number, _clean(call.raw_number), _clean(call.called), call.flow, call.language, call.customer_id,
         call.explained, _clean(call.keys), call.route, call.queue, call.priority, call.agent_id,
         call.answered_at, call.queued_at, call.connected_at, call.ended_at,
         call.wait_seconds, call.talk_seconds, call.hold_seconds, call.held_since,
-        None if call.outcome is None else call.outcome.value, call.cause, call.recording,
+        None if call.outcome is None else call.outcome._value_, call.cause, call.recording,
         _clean(call.transfers), call.origin, call.proved,
     )  # fmt: skip
 
 
-def save(connection: Connection, rows: Sequence[Call]) -> None:
-    """Insert or replace rows of calls."""
-    if not rows:
-        return
+def save(connection: Connection, changes: Iterable[tuple[Call | None, Call]]) -> None:
+    """Store calls as (what is stored now or None, what shall be)."""
     sqlite = _is_sqlite(connection)
     make = _row_sqlite if sqlite else _row_postgres
-    connection.exec_driver_sql(_UPSERT[sqlite], [make(call) for call in rows])
+    whole: list[tuple[Any, ...]] = []
+    light: list[tuple[Any, ...]] = []
+    for before, after in changes:
+        if before == after:
+            continue
+        row = make(after)
+        if before is None or any(getattr(before, name) != getattr(after, name) for name in _INDEXED):
+            whole.append(row)
+        else:
+            light.append(tuple([row[place] for place in _LIGHT_PLACES]))
+    if whole:
+        connection.exec_driver_sql(_UPSERT[sqlite], whole)
+    if light:
+        connection.exec_driver_sql(_UPDATE[sqlite], light)
 
 
 def add_facts(connection: Connection, facts: Iterable[tuple[CallId, Fact]]) -> None:
@@ -150,10 +171,10 @@ def add_facts(connection: Connection, facts: Iterable[tuple[CallId, Fact]]) -> N
     sqlite = _is_sqlite(connection)
     rows = [
         (
-            fact.source.value,
+            fact.source._value_,
             _clean(fact.key),
             id,
-            fact.kind.value,
+            fact.kind._value_,
             text_of(fact.at) if sqlite else fact.at,
             _clean(fact.linkedid),
             _clean(fact.uniqueid),

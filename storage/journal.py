@@ -20,7 +20,6 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-from access.ids import new_id
 from storage import calls as store
 from storage.database import Database, StorageUnavailable
 from storage.spool import Spool, SpoolFull, line_of
@@ -109,18 +108,24 @@ class Journal:
         number_of: NumberOf,
         spool_folder: Path,
         identify: Identify | None = None,
-        linger_seconds: float = 0.03,
+        linger_seconds: float = 0.05,
+        pace_seconds: float = 0.02,
         patience_seconds: float = 1.0,
         retry_seconds: float = 1.0,
         grace_seconds: float = 30.0,
         most_spool_bytes: int = 256 * 1024 * 1024,
     ) -> None:
-        """`patience_seconds`: how long a transaction may take before facts go to the spool meanwhile."""
+        """`linger_seconds`: how long facts nobody waits for are collected. `pace_seconds`: least time between
+        two transactions, so that a busy hour shares them; the first after a rest goes at once.
+        `patience_seconds`: how long a transaction may take before facts go to the spool meanwhile.
+        """
         self.database = database
         self.system = system
         self.tracker = Tracker(system, number_of, grace_seconds=grace_seconds)
         self.identify = identify
         self.linger_seconds = linger_seconds
+        self.pace_seconds = pace_seconds
+        self._began_at = 0.0
         self.patience_seconds = patience_seconds
         self.retry_seconds = retry_seconds
         self._spool = Spool(spool_folder, most_bytes=most_spool_bytes)
@@ -267,7 +272,11 @@ class Journal:
             if not self._urgent.is_set() and not self._stopping and self.linger_seconds > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._urgent.wait(), self.linger_seconds)
+            rest = self._began_at + self.pace_seconds - time.monotonic()
+            if rest > 0 and not self._stopping:
+                await asyncio.sleep(rest)
             self._urgent.clear()
+            self._began_at = time.monotonic()
             await self._write(self._collect())
 
     def stop(self) -> None:
@@ -400,7 +409,7 @@ class Journal:
             store.add_facts(
                 connection, [(change.after.id, fact) for change in changes for fact in change.facts]
             )
-            store.save(connection, [change.after for change in changes if change.after != change.before])
+            store.save(connection, ((change.before, change.after) for change in changes))
             legs = [
                 (uniqueid, change.after.id)
                 for change in changes

@@ -218,8 +218,12 @@ class Folding:
 
     __slots__ = (
         "_call",
+        "_coarse",
         "_facts",
+        "_in_order",
+        "_latest",
         "_legs",
+        "_live",
         "id",
         "legs_stored",
         "linkedid",
@@ -245,7 +249,13 @@ class Folding:
         #: Monotonic seconds of the last fact.
         self.touched_at = 0.0
         self._legs: dict[str, _Leg] = {}
-        self._facts: list[Fact] = []
+        self._facts: list[tuple[datetime, Fact]] = []
+        #: Facts that know whole seconds only.
+        self._coarse: list[Fact] = []
+        self._latest: tuple[datetime, int, int, str] | None = None
+        self._in_order = True
+        #: Somebody saw it as it happened.
+        self._live = False
         self._call: Call | None = None
 
     def add(self, fact: Fact) -> bool:
@@ -255,36 +265,49 @@ class Folding:
             return False
         self.seen.add(name)
         self._call = None
+        if not self._live and fact.source not in _FILES and not _from_journal(fact):
+            self._live = True
         if fact.kind in _LEG_KINDS:
             leg = self._legs.get(fact.uniqueid)
             if leg is None:
                 leg = self._legs[fact.uniqueid] = _Leg(fact.uniqueid)
             leg.add(fact)
+        elif fact.source is Source.QUEUE_LOG:
+            self._coarse.append(fact)
         else:
-            self._facts.append(fact)
+            entry = (fact.at, fact)
+            order = _order(entry)
+            if self._latest is not None and order < self._latest:
+                self._in_order = False
+            self._latest = order
+            self._facts.append(entry)
         return True
 
     def call(self, number_of: NumberOf) -> Call:
         """The row all facts together make. At least one fact must have been added."""
         if self._call is None:
-            self._call = _Row(self, self._legs, self._ordered(), number_of).call()
+            row = _Row(self, self._legs, self._ordered(), number_of)
+            self._call = row.call(live=self._live)
         return self._call
 
     def _ordered(self) -> list[tuple[datetime, Fact]]:
         """All facts but the legs' own, by moment; coarse ones moved to the moment a finer source tells."""
-        coarse = [fact for fact in self._facts if fact.source is Source.QUEUE_LOG]
-        entries = [(fact.at, fact) for fact in self._facts if fact.source is not Source.QUEUE_LOG]
-        if coarse:
-            fine = sorted(entries, key=_order)
-            least: datetime | None = None
-            for fact in sorted(coarse, key=lambda fact: (fact.at, _RANK[fact.kind], fact.key)):
-                at = _told_finely(fact, fine)
-                if at is None:
-                    at = fact.at + _HALF
-                    if least is not None and least > at:
-                        at = min(least, fact.at + _SECOND - _TICK)
-                least = at
-                entries.append((at, fact))
+        if not self._in_order:
+            self._facts.sort(key=_order)
+            self._latest = _order(self._facts[-1])
+            self._in_order = True
+        if not self._coarse:
+            return self._facts
+        entries = list(self._facts)
+        least: datetime | None = None
+        for fact in sorted(self._coarse, key=lambda fact: (fact.at, _RANK[fact.kind], fact.key)):
+            at = _told_finely(fact, self._facts)
+            if at is None:
+                at = fact.at + _HALF
+                if least is not None and least > at:
+                    at = min(least, fact.at + _SECOND - _TICK)
+            least = at
+            entries.append((at, fact))
         entries.sort(key=_order)
         return entries
 
@@ -341,7 +364,7 @@ class _Row:
         self.explained: str | None = None
         self.recording: str | None = None
 
-    def call(self) -> Call:
+    def call(self, *, live: bool) -> Call:
         leg = self._customer_leg()
         for at, fact in self.facts:
             self._step(at, fact)
@@ -371,13 +394,6 @@ class _Row:
             end = max(end, started_at)
             outcome = self._outcome(leg, direction, connected_at, interrupted=interrupted)
         raw, called = self._numbers(leg, direction)
-        live = any(fact.source not in _FILES and not _from_journal(fact) for _, fact in self.facts) or any(
-            fact.source not in _FILES
-            for each in self.legs.values()
-            for kind in (each.started, each.answered, each.ended)
-            for _, _, _, fact in kind
-        )
-        answered = self._answered_at(leg)
         return Call(
             id=self.folding.id,
             linkedid=self.folding.linkedid,
@@ -398,7 +414,7 @@ class _Row:
             queue=self.queue or None,
             priority=self.priority,
             agent_id=self.agent or self.bridged_agent or None,
-            answered_at=answered,
+            answered_at=None if leg is None else leg.answered_at,
             queued_at=self._at(FactKind.QUEUED),
             connected_at=connected_at,
             ended_at=end,
@@ -621,9 +637,6 @@ class _Row:
             at for each in self.legs.values() for at in (each.answered_at, each.ended_at) if at is not None
         ]
         return min(rest + [at for at, _ in self.facts])
-
-    def _answered_at(self, leg: _Leg | None) -> datetime | None:
-        return None if leg is None else leg.answered_at
 
     def _end(self, leg: _Leg | None, leg_end: datetime | None) -> tuple[datetime | None, bool, bool]:
         """When the call ended, whether CEL told so, and whether nobody saw it end."""

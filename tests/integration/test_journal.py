@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from access.ids import new_id
 from storage import calls as store
 from storage.database import Database, StorageUnavailable
 from storage.journal import Journal
@@ -360,7 +361,8 @@ async def test_an_outbound_call_has_its_row_before_anything_is_dialed(
     database: Database, tmp_path: Path
 ) -> None:
     async with running(database, tmp_path) as journal:
-        id = await journal.open_outbound("+8613800000001", "AGENT", T0)
+        id = new_id(T0)
+        await journal.open_outbound(id, "+8613800000001", "AGENT", T0)
         call = await database.read(lambda connection: store.by_id(connection, id))
         assert call is not None
         assert (call.id, call.linkedid, call.direction.value, call.called) == (
