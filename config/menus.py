@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from config.settings import Settings, SettingsError
 from ivr.engine import Limits
@@ -10,7 +11,7 @@ from ivr.flow import Flow
 from ivr.host import Menus
 from ivr.loader import FlowRefused, House, load_flow
 from ivr.ports import Unavailable
-from ivr.prompts import LANGUAGES, PromptBook, load_book
+from ivr.prompts import PromptBook, load_book
 from ivr.texts import read_tables
 from storage.database import StorageUnavailable
 from storage.journal import Journal
@@ -29,13 +30,15 @@ def flows_folder(settings: Settings) -> Path:
 
 
 def house(settings: Settings) -> House:
-    """What flows may name."""
+    """What flows may name: the queues, and sentences of the tables or of the house's own recordings."""
     texts = read_tables(SHIPPED_PROMPTS)
+    own = load_prompts(settings).house_sounds
     return House(
         queues=tuple(settings.telephony.queues),
         sentences={
             language: frozenset(text.key for text in texts if text.language == language and not text.piece)
-            for language in LANGUAGES
+            | {key for spoken, key in own if spoken == language}
+            for language in settings.telephony.hotline.languages
         },
     )
 
@@ -84,6 +87,7 @@ def limits(settings: Settings) -> Limits:
         digit_seconds=settings.ivr.digit_seconds,
         offer_after_seconds=settings.telephony.callback.offer_after_seconds,
         max_waits={name: queue.max_wait_seconds for name, queue in settings.telephony.queues.items()},
+        zone=ZoneInfo(settings.calendar.zone),
     )
 
 

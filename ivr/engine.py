@@ -82,6 +82,8 @@ class Opening:
     call_id: str
     #: E.164, or None where hidden or no number.
     caller: str | None
+    #: The caller sent something, but no number.
+    unreadable: bool = False
     #: Language spoken with the caller before, where he comes back from a queue.
     language: str | None = None
     #: Why he left the queue: the key he pressed, or "empty" where nobody is signed in.
@@ -194,6 +196,7 @@ def start(flow: Flow, opening: Opening, limits: Limits, now: datetime) -> Turn:
         language=opening.language if opening.language in flow.languages else flow.language,
         language_known=opening.language in flow.languages,
         caller=opening.caller,
+        unreadable=opening.unreadable,
         values={"caller": opening.caller, "left_by": opening.left_by or None},
     )
     return _Run(flow, session, limits, now).enter(flow.start)
@@ -263,6 +266,7 @@ class _Run:
             language=self.language,
             language_known=self.language_known,
             caller=before.caller,
+            unreadable=before.unreadable,
             customer=self.customer,
             candidates=self.candidates,
             values=self.values,
@@ -426,7 +430,9 @@ class _Run:
 
     def _unknown(self, step: steps.Identify) -> str:
         if step.by == "caller":
-            explained = "hidden_number" if self.session.caller is None else "unknown_number"
+            explained = "unknown_number"
+            if self.session.caller is None:
+                explained = "unreadable_number" if self.session.unreadable else "hidden_number"
             self._note(FactKind.IDENTIFIED, customer_id=None, how="", explained=explained)
         return step.unknown
 

@@ -60,6 +60,7 @@ from ivr.routes import ToFallback, route_word
 from telephony.asterisk import names
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
+from telephony.numbers import is_hidden
 
 log = structlog.get_logger(__name__)
 
@@ -191,7 +192,8 @@ class Host:
             },
         )
         await self._journal.record(started)
-        opening = Opening(call_id=call.call_id, caller=caller)
+        unreadable = caller is None and not is_hidden(arrival.caller)
+        opening = Opening(call_id=call.call_id, caller=caller, unreadable=unreadable)
         await self._walk(line, call, flow, opening, answer=True)
 
     async def _serve_leaving(self, line: Line, flow: Flow) -> None:

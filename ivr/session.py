@@ -49,6 +49,8 @@ class Session:
     language_known: bool = False
     #: E.164, or None where hidden or no number.
     caller: str | None = None
+    #: The caller sent something, but no number.
+    unreadable: bool = False
     customer: Known | None = None
     #: Customers that fit so far, while it is not known which of them calls.
     candidates: tuple[str, ...] = ()

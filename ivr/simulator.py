@@ -207,7 +207,13 @@ Tell: TypeAlias = Callable[[Command | WaitKeys | Question | Reply | Finished], N
 def play(case: Case, stage: Stage, press: Press, tell: Tell) -> None:
     """Play a call. `press` gives the keys for a wait, or None to hang up; `tell` hears all that happens."""
     flow, limits, now = stage.flow, stage.limits, case.time
-    opening = Opening(call_id=CALL_ID, caller=numbers.parse(case.caller), left_by=case.left_by)
+    caller = numbers.parse(case.caller)
+    opening = Opening(
+        call_id=CALL_ID,
+        caller=caller,
+        unreadable=caller is None and not numbers.is_hidden(case.caller),
+        left_by=case.left_by,
+    )
     turn: Turn = engine.start(flow, opening, limits, now)
     while True:
         for command in turn.commands:

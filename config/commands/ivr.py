@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from config.menus import LEAVING, SHIPPED_PROMPTS, book_of, flow_folder, house_of, limits_of
+from config.menus import QUEUE_EXIT, SHIPPED_PROMPTS, flows_folder, house, limits
 from config.settings import Settings, SettingsError, load
 from ivr.calendars import HouseCalendar
 from ivr.engine import Command, Finished, Say, Spoken, WaitKeys
 from ivr.flow import Flow
 from ivr.loader import FlowRefused, load_flow
 from ivr.ports import Question, Reply
-from ivr.prompts import PromptBook, PromptError, item, keys
+from ivr.prompts import PromptError, item, keys
 from ivr.simulator import Case, CaseRefused, Stage, case_text, describe, play, promise_in, read_case, replay
 from ivr.texts import read_tables
 from telephony.hours import WorkingTime
@@ -34,12 +34,11 @@ ConfigOption = Annotated[
 def check(config: ConfigOption = None) -> None:
     """Read every flow file of the house; say all mistakes with file, line and what is allowed."""
     settings = _settings(config)
-    book = book_of(settings)
-    house = house_of(settings, book)
+    here = house(settings)
     wrong = 0
-    for path in sorted(flow_folder(settings).glob("*.yaml")):
+    for path in sorted(flows_folder(settings).glob("*.yaml")):
         try:
-            flow = load_flow(path, house, next(iter(house.queues)) if path.stem == LEAVING else None)
+            flow = load_flow(path, here, next(iter(here.queues)) if path.stem == QUEUE_EXIT else None)
         except FlowRefused as error:
             wrong += len(error.mistakes)
             typer.echo(str(error), err=True)
@@ -62,8 +61,7 @@ def simulate(
 ) -> None:
     """Play a flow: what is said appears as text; type keys, # ends them, Enter alone is silence, q hangs up."""
     settings = _settings(config)
-    book = book_of(settings)
-    stage = _stage(settings, book, flow, queue)
+    stage = _stage(settings, flow, queue)
     if case is not None:
         _replay(case, stage, record)
         return
@@ -145,22 +143,20 @@ def _replay(path: Path, stage: Stage, record: Path | None) -> None:
         raise typer.Exit(1)
 
 
-def _stage(settings: Settings, book: PromptBook, name: str, queue: str) -> Stage:
+def _stage(settings: Settings, name: str, queue: str) -> Stage:
     working = WorkingTime.from_options(settings.calendar)
     return Stage(
-        flow=_flow(settings, book, name, queue),
-        limits=limits_of(settings),
+        flow=_flow(settings, name, queue),
+        limits=limits(settings),
         calendar=HouseCalendar(working),
         promise=promise_in(settings.telephony.callback.promise_minutes, working.add_working),
     )
 
 
-def _flow(settings: Settings, book: PromptBook, name: str, queue: str) -> Flow:
-    folder = flow_folder(settings)
+def _flow(settings: Settings, name: str, queue: str) -> Flow:
+    folder = flows_folder(settings)
     try:
-        return load_flow(
-            folder / f"{name}.yaml", house_of(settings, book), queue if name == LEAVING else None
-        )
+        return load_flow(folder / f"{name}.yaml", house(settings), queue if name == QUEUE_EXIT else None)
     except FlowRefused as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
