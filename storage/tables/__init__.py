@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.tables import access, calls, consent, records, tasks, telephony
+from storage.tables import access, calls, consent, operations, records, tasks, telephony
 from storage.tables.base import metadata
 
-__all__ = ["access", "calls", "consent", "metadata", "records", "tasks", "telephony"]
+__all__ = ["access", "calls", "consent", "metadata", "operations", "records", "tasks", "telephony"]

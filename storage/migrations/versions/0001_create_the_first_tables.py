@@ -32,18 +32,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_subject"), "audit", ["subject"], unique=False)
     op.create_table(
         "call_facts",
+        sa.Column("call_id", sa.String(length=26), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("call_id", sa.String(length=26), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("at", Utc(), nullable=False),
         sa.Column("linkedid", sa.String(length=150), nullable=False),
         sa.Column("uniqueid", sa.String(length=150), nullable=False),
         sa.Column("data", Json, nullable=False),
-        sa.PrimaryKeyConstraint("source", "key", name=op.f("pk_call_facts")),
+        sa.PrimaryKeyConstraint("call_id", "source", "key", name=op.f("pk_call_facts")),
         sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_call_facts_call_id"), "call_facts", ["call_id"], unique=False)
     op.create_table(
         "call_legs",
         sa.Column("system", sa.String(length=32), nullable=False),
@@ -160,6 +159,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_recordings_call_id"), "recordings", ["call_id"], unique=False)
     op.create_index("ix_recordings_state_started_at", "recordings", ["state", "started_at"], unique=False)
+    op.create_table(
+        "restores",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("at", Utc(), nullable=False),
+        sa.Column("made_at", Utc(), nullable=False),
+        sa.Column("revision", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_restores")),
+    )
     op.create_table(
         "serials",
         sa.Column("name", sa.String(length=32), nullable=False),

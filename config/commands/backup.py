@@ -1,0 +1,94 @@
+"""`careline backup` and `careline restore`: a backup while everything runs, and its way back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from config.settings import Settings, SettingsError, load
+from storage import backup as backups
+from storage.database import StorageError
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", envvar="CARELINE_CONFIG", help="Settings file (TOML).")
+]
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it; a name ending in .gz is compressed.")],
+    recordings: Annotated[
+        bool, typer.Option("--recordings", help="Take recordings and voicemail along.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Back up the database while the service runs. The file holds personal data: it is readable by you only."""
+    settings = _settings(config)
+    try:
+        manifest = backups.back_up(
+            settings.database_url,
+            file,
+            now=datetime.now(UTC),
+            version=version("careline"),
+            folders=_folders(settings) if recordings else {},
+            overwrite=force,
+        )
+    except (StorageError, OSError) as error:
+        _fail(str(error))
+    typer.echo(
+        f"{file}: {manifest.rows} rows of {len(manifest.tables)} tables, "
+        f"{len(manifest.files) - 1} recordings and messages, revision {manifest.revision}."
+    )
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `careline backup` wrote.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what the database holds; it is lost.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Bring a database back from a backup, into SQLite or PostgreSQL, after checking every part of it.
+
+    Calls that were open are closed as interrupted; nothing from before is dialed or sent by itself.
+    """
+    settings = _settings(config)
+    try:
+        manifest = backups.restore(
+            settings.database_url,
+            file,
+            now=datetime.now(UTC),
+            folders=_folders(settings),
+            overwrite=force,
+        )
+    except (StorageError, OSError) as error:
+        _fail(str(error))
+    typer.echo(
+        f"{file}: restored {manifest.rows} rows as of {manifest.made_at.isoformat(timespec='seconds')} "
+        f"and {len(manifest.files) - 1} recordings and messages."
+    )
+
+
+def _folders(settings: Settings) -> dict[str, Path]:
+    """Folders whose files go along, by their name in the backup."""
+    recordings = settings.telephony.recording.folder
+    return {
+        "recordings": Path(recordings) if recordings else settings.data / "recordings",
+        "voicemail": settings.data / "voicemail",
+    }
+
+
+def _settings(config: Path | None) -> Settings:
+    try:
+        return load(config)
+    except SettingsError as error:
+        _fail(str(error), 2)
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
