@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lab.network import die_with_parent, free_port
 
-SCENARIOS: Final = Path(__file__).parent / "sipp"
+SCENARIOS: Final = Path(__file__).parent / "scenarios"
 
 Scenario = Literal[
     "uac_ivr_info", "uac_ivr_rfc4733", "uac_hangup_early", "uac_odd_caller", "uac_burst", "uac_cancel"
@@ -30,7 +30,7 @@ ODD_CALLERS: Final[tuple[tuple[str, str], ...]] = (
     ("王\u200b小\ufeff明🚗🔥", "13800138004"),
     ("A" * 1000, "13800138005"),
     ("", "anonymous"),
-    ("Robert'); DROP TABLE calls--", "13800138006"),
+    ("Robert') DROP TABLE calls--", "13800138006"),
     ("${SHELL(id)}", "13800138007"),
     ("{{7*7}}%0d%0aAction: Originate", "13800138008"),
     ("", "008613800138009"),
@@ -116,15 +116,16 @@ class Sipp:
         for old in ("messages.csv", "errors.log"):
             (folder / old).unlink(missing_ok=True)
         single = [(seconds, key) for seconds, group in keys for key in group]
-        _write_callers(folder / "callers.csv", callers)
+        _write_callers(folder / "callers.csv", callers, host)
         if scenario == "uac_ivr_rfc4733":
             for number, (_, key) in enumerate(single, 1):
                 (folder / f"key-{number}.pcap").write_bytes(key_pcap(key, number))
         xml = folder / "scenario.xml"
         xml.write_text(
-            _templates().get_template(f"{scenario}.xml.j2").render(
-                {"from": "[field0]", "keys": single, "stay": stay, "folder": folder}
-            ).lstrip(),
+            _templates()
+            .get_template(f"{scenario}.xml.j2")
+            .render({"from": "[field0]", "keys": single, "stay": stay, "folder": folder})
+            .lstrip(),
             encoding="utf-8",
         )
         arguments = [
@@ -140,7 +141,9 @@ class Sipp:
         errors = _tail(folder / "errors.log")
         messages = folder / "messages.csv"
         if not messages.exists():
-            raise SippFailed(f"{scenario} sent nothing (exit code {code}): {errors}{_tail(folder / 'output')}")
+            raise SippFailed(
+                f"{scenario} sent nothing (exit code {code}): {errors}{_tail(folder / 'output')}"
+            )
         text = messages.read_text(encoding="utf-8", errors="replace")
         return SippRun(calls=tuple(read_messages(text.splitlines())), exit_code=code, errors=errors)
 
@@ -183,7 +186,13 @@ def read_messages(lines: Iterable[str]) -> list[SippCall]:
         fields = line.split("\t")
         if len(fields) < 6:
             continue
-        at, direction, call_id, cseq, first = float(fields[-5]), fields[-4], fields[-3], fields[-2], fields[-1]
+        at, direction, call_id, cseq, first = (
+            float(fields[-5]),
+            fields[-4],
+            fields[-3],
+            fields[-2],
+            fields[-1],
+        )
         logs.setdefault(call_id, _Log(call_id)).add(at, direction == "S", cseq, first)
     return [log.call() for log in logs.values()]
 
@@ -238,19 +247,22 @@ def key_pcap(key: str, number: int) -> bytes:
             "!BBHII", 0x80, 101 | (0x80 if index == 0 else 0), number * 100 + index, number * 16_000, 0x1AB
         ) + struct.pack("!BBH", event, (0x80 if end else 0) | 10, duration)
         udp = struct.pack("!HHHH", 5000, 5000, 8 + len(rtp), 0) + rtp
-        ip = struct.pack(
-            "!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, b"\x7f\0\0\1", b"\x7f\0\0\1"
-        ) + udp
+        ip = (
+            struct.pack(
+                "!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, b"\x7f\0\0\1", b"\x7f\0\0\1"
+            )
+            + udp
+        )
         frame = b"\0" * 12 + b"\x08\x00" + ip
         frames.append(struct.pack("<IIII", number, index * 20_000, len(frame), len(frame)) + frame)
     return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1) + b"".join(frames)
 
 
-def _write_callers(path: Path, callers: Sequence[tuple[str, str]]) -> None:
+def _write_callers(path: Path, callers: Sequence[tuple[str, str]], host: str) -> None:
     lines = ["SEQUENTIAL"]
     for name, user in callers:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f'"{quoted}" <sip:{user}@[local_ip]>' if name else f"<sip:{user}@[local_ip]>")
+        lines.append(f'"{quoted}" <sip:{user}@{host}>' if name else f"<sip:{user}@{host}>")
     if any(";" in line or "\n" in line for line in lines):
         raise ValueError("a caller's name holds a semicolon or a line break, which SIPp's files cannot carry")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

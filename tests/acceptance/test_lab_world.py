@@ -17,6 +17,7 @@ import pytest
 from lab import Customer, Habits, HangUp, Lab, LabBinary, Listen, Phone, Press, Speak, Stay, script
 from lab.customers import Person
 from lab.network import die_with_parent, free_port
+from lab.sipp import ODD_CALLERS, Sipp
 
 pytestmark = pytest.mark.asterisk
 
@@ -450,3 +451,84 @@ async def test_a_killed_network_is_noticed(lab_binary: LabBinary, house: House, 
     os.kill(lab.network.pid, signal.SIGKILL)
     await lab.stop()
     assert (await placed.ended(1)).note == "the lab was stopped"
+
+
+@pytest.fixture
+def sipp(tmp_path: Path) -> Sipp:
+    if shutil.which("sipp") is None:
+        pytest.skip("no sipp on this machine")
+    return Sipp(folder=tmp_path / "sipp")
+
+
+async def test_sipp_walks_the_menu_by_info(sipp: Sipp, house: House) -> None:
+    """Keys by SIP INFO arrive; every Call-ID of SIPp's log is in the dealership's CDR with the same times."""
+    run = await sipp.run(
+        "uac_ivr_info", target=("127.0.0.1", house.port), called="4008001234", calls=5, rate=5,
+        keys=((0.3, "9"), (0.2, "40*7")), stay=0.5, callers=(("Anna", "13800138000"), ("", "13800138001")),
+    )  # fmt: skip
+    assert run.exit_code == 0, run.errors
+    assert len(run.calls) == 5
+    assert all(call.answered and call.keys_sent == 5 and call.ended_by == "caller" for call in run.calls)
+    await until(lambda: {row.call_id for row in house.rows()} == {call.call_id for call in run.calls})
+    assert {row.keys for row in house.rows()} == {"940*7"}
+    assert {row.caller for row in house.rows()} == {"13800138000", "13800138001"}
+
+
+async def test_sipp_sees_the_dealership_hang_up(sipp: Sipp, house: House) -> None:
+    """A BYE from the dealership is the end of a call that went well."""
+    run = await sipp.run(
+        "uac_ivr_info", target=("127.0.0.1", house.port), called="4008001234", keys=((0.3, "8"),), stay=5.0
+    )
+    assert run.exit_code == 0, run.errors
+    (call,) = run.calls
+    assert call.ended_by == "dealership"
+    assert call.start < call.answer < call.end < call.answer + 3
+
+
+async def test_sipp_gives_up_or_is_refused(sipp: Sipp, house: House) -> None:
+    """CANCEL while ringing ends with 487; a refused call keeps the dealership's code."""
+    target = ("127.0.0.1", house.port)
+    run = await sipp.run("uac_cancel", target=target, called="4008000000", stay=0.3)
+    assert [(call.code, call.ended_by, call.answer) for call in run.calls] == [(487, "caller", 0.0)]
+    run = await sipp.run("uac_hangup_early", target=target, called="4008009999", deadline=10)
+    assert [(call.code, call.answered) for call in run.calls] == [(503, False)]
+    assert run.exit_code != 0
+
+
+async def test_sipp_odd_callers(sipp: Sipp, house: House) -> None:
+    """R37, S02: names meant to harm reach the dealership as they are, and every call is answered."""
+    run = await sipp.run(
+        "uac_odd_caller", target=("127.0.0.1", house.port), called="4008001234", calls=len(ODD_CALLERS),
+        callers=ODD_CALLERS, stay=0.3,
+    )  # fmt: skip
+    assert run.exit_code == 0, run.errors
+    assert all(call.answered for call in run.calls)
+    await until(lambda: {row.call_id for row in house.rows()} == {call.call_id for call in run.calls})
+    names = " ".join(row.name for row in house.rows())
+    assert "<img src=x onerror=alert(1)>" in names
+    assert "=cmd|' /C calc'!A0" in names
+    assert "\u202e" in names
+    assert "🚗" in names
+
+
+async def test_sipp_burst(sipp: Sipp, house: House) -> None:
+    """R36: many callers in one second, all answered."""
+    run = await sipp.run(
+        "uac_burst", target=("127.0.0.1", house.port), called="4008001234", calls=40, rate=40, stay=1.5
+    )
+    assert run.exit_code == 0, run.errors
+    assert len({call.call_id for call in run.calls}) == 40
+    assert all(call.answered for call in run.calls)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets need root")
+async def test_sipp_keys_by_rfc4733(sipp: Sipp, house: House) -> None:
+    """Root only: SIPp's own RFC 4733 events arrive as the keys they stand for."""
+    run = await sipp.run(
+        "uac_ivr_rfc4733", target=("127.0.0.1", house.port), called="4008001234",
+        keys=((0.5, "9"), (0.5, "4"), (0.5, "0"), (0.5, "7"), (0.5, "#")), stay=1.0,
+    )  # fmt: skip
+    assert run.exit_code == 0, run.errors
+    await until(house.rows)
+    assert house.rows()[0].keys == "9407"
