@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
@@ -18,6 +18,7 @@ from storage.tables.calls import call_facts, call_legs, calls, import_offsets, s
 from telephony.asterisk.files import TrunkSight
 from telephony.calls import Call, CallId, CallState, Direction, Outcome
 from telephony.facts import Fact, FactKind, Source
+from telephony.ledger import Proof, TrunkEntry, prove, span_of
 
 #: What the list of calls may be ordered by.
 OrderBy = Literal["started_at", "ended_at", "wait_seconds", "talk_seconds", "number", "agent_id", "queue"]
@@ -456,23 +457,9 @@ def add_sights(connection: Connection, system: str, sights: Sequence[TrunkSight]
     connection.exec_driver_sql(_ADD_SIGHTS[sqlite], rows)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrunkCall:
-    """A channel of the trunk as the switch's files list it."""
-
-    uniqueid: str
-    linkedid: str
-    started_at: datetime
-    direction: str
-    caller: str
-    called: str
-    #: The call row it belongs to, or None: that is a call the log lost.
-    call_id: str | None
-
-
 def trunk_calls(
     connection: Connection, system: str | None, since: datetime, until: datetime
-) -> list[TrunkCall]:
+) -> list[TrunkEntry]:
     """Channels of the trunk that began in a span, each with its call; `system` None: of every switch."""
     own = call_legs.alias("own")
     linked = call_legs.alias("linked")
@@ -496,7 +483,7 @@ def trunk_calls(
     if system is not None:
         statement = statement.where(switch_calls.c.system == system)
     return [
-        TrunkCall(
+        TrunkEntry(
             uniqueid=row.uniqueid,
             linkedid=row.linkedid,
             started_at=row.started_at,
@@ -549,6 +536,19 @@ def calls_on_trunk(connection: Connection, call_ids: Iterable[str]) -> set[str]:
         )
         found.update(connection.execute(statement).scalars())
     return found
+
+
+def proof_of(connection: Connection, system: str | None, day: date, zone: str, now: datetime) -> Proof:
+    """Prove one local day. What began within the last 15 seconds is left out: files are read every few."""
+    since, until = span_of(day, zone)
+    logged = logged_calls(connection, system, since, until)
+    return prove(
+        day,
+        trunk_calls(connection, system, since, until),
+        logged,
+        calls_on_trunk(connection, [call.id for call in logged]),
+        now - timedelta(seconds=15),
+    )
 
 
 # How far the files have been read
@@ -613,6 +613,17 @@ def last_boot(connection: Connection, system: str) -> Boot | None:
         .limit(1)
     ).one_or_none()
     return None if row is None else Boot(boot=row.boot, seen_first=row.seen_first, seen_last=row.seen_last)
+
+
+def boots(connection: Connection, system: str) -> list[Boot]:
+    """The starts that were noticed, the latest first; at most 50."""
+    rows = connection.execute(
+        select(switch_boots)
+        .where(switch_boots.c.system == system)
+        .order_by(switch_boots.c.seen_last.desc())
+        .limit(50)
+    )
+    return [Boot(boot=row.boot, seen_first=row.seen_first, seen_last=row.seen_last) for row in rows]
 
 
 def saw_boot(connection: Connection, system: str, boot: str, now: datetime) -> None:
