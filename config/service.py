@@ -16,8 +16,6 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
-from storage.imports import Importer
-from storage.reconciliation import Reconciler
 
 from access.logins import LoginLimit
 from access.passwords import Passwords
@@ -42,8 +40,10 @@ from ivr.ports import Ports
 from storage import calls, customers, idempotency, optouts, recordings
 from storage.agents import AgentTable, all_phones
 from storage.database import Database, StorageUnavailable
+from storage.imports import Importer
 from storage.journal import Journal
 from storage.migrations import upgrade
+from storage.reconciliation import Reconciler
 from storage.tasks import CallTasks
 from telephony.agents import Agent, Rules
 from telephony.asterisk.ami import Alarm, AmiEvent
@@ -338,6 +338,8 @@ class Service:
     def _alarm(self, alarm: Alarm) -> None:
         self.alarm_count += 1
         self.alarms = [*self.alarms[-19:], alarm]
+        if alarm.kind == "lost":
+            self.reconciler.lost(self.clock.now())
         if alarm.kind in ("lost", "trouble"):
             self.board.lose_sight()
         log.warning(alarm.text, action=f"ami_{alarm.kind}")
