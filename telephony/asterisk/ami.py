@@ -683,6 +683,7 @@ class AmiSession(AMIClient):  # type: ignore[misc]
         try:
             raise await asyncio.shield(self._lost)
         finally:
+            self.wire = None  # what still comes is nobody's
             pinger.cancel()
             booting.cancel()
             await asyncio.gather(pinger, booting, return_exceptions=True)

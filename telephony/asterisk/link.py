@@ -212,6 +212,7 @@ class AsteriskLink:
             raise
         except BaseException:
             outcome.cancel()
+            self._close_originate(action_id, timer)
             raise
         return Submission(action_id, outcome)
 
