@@ -184,9 +184,9 @@ class Site:
         upgrade(settings.database_url)
         database = Database(settings.database_url, readers=1, writers=1)
         try:
-            if sample:
-                database.write_now(lambda connection: samples.load(connection, datetime.now(UTC)))
             self._know_people(database)
+            if sample:  # after the people: some customers have an agent of their own
+                database.write_now(lambda connection: samples.load(connection, datetime.now(UTC)))
             self.token = self._make_token(database)
         finally:
             database.close()
