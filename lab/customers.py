@@ -111,7 +111,8 @@ class Person:
     `weight` is her share of all callers, `wish` the row of the table of keys she follows, `first` rows she
     goes through before it. `ending`: "far" stays until the other side hangs up, "queue" loses patience after
     `patience` seconds (least, most) in the queue, "menu" hangs up after that long in the menu, "ringing"
-    gives up before the answer, "message" speaks, presses # and hangs up.
+    gives up before the answer, "message" speaks, presses # and hangs up. `complaint_line` calls the last of
+    the dealership's numbers instead of the first.
     """
 
     kind: str
@@ -122,6 +123,7 @@ class Person:
     patience: tuple[float, float] = (30.0, 180.0)
     hidden: bool = False
     key_customer: bool = False
+    complaint_line: bool = False
     keys_by: KeysBy | None = None
 
 
@@ -139,14 +141,16 @@ PEOPLE: Final[tuple[Person, ...]] = (
     Person(kind="early-quitter", weight=2, wish="nothing", ending="ringing", patience=(0.05, 0.3)),
     Person(kind="silent-one", weight=3, wish="nothing"),
     Person(kind="wrong-keys", weight=3, first=("wrong",), wish="booking"),
-    Person(kind="voicemail-leaver", weight=2, wish="voicemail", ending="message"),
+    Person(kind="plate-typer", weight=2, wish="plate"),
+    Person(kind="advertising-refuser", weight=2, wish="opt-out", patience=(10.0, 20.0)),
     Person(kind="call-back-asker", weight=2, wish="call-back"),
+    Person(kind="complaint-line", weight=4, wish="complaint-line", complaint_line=True),
 )
 """Who calls in opening hours."""
 
 AFTER_HOURS: Final[tuple[Person, ...]] = (
-    Person(kind="after-hours-message", weight=3, wish="after-hours-message", ending="message"),
-    Person(kind="after-hours-call-back", weight=3, wish="after-hours-call-back"),
+    Person(kind="voicemail-leaver", weight=3, wish="after-hours-message", ending="message"),
+    Person(kind="after-hours-caller", weight=3, wish="after-hours-call-back"),
     Person(kind="after-hours-roadside", weight=1, wish="after-hours-roadside", patience=(60.0, 180.0)),
     Person(kind="after-hours-quitter", weight=1, wish="nothing", ending="menu", patience=(2.0, 8.0)),
 )
@@ -184,9 +188,10 @@ def script(
 ) -> tuple[Visit, ...]:
     """Who calls when and does what: the same arguments give the same script, always.
 
-    `called` are the dealership's numbers, `callers` the numbers customers call from, `key_callers` those of
-    key customers, `names` their display names. Calls come at random (Poisson) at `rate` a second for
-    `seconds` seconds; `info_share` of them send keys by SIP INFO instead of RFC 4733.
+    `called` are the dealership's numbers: the service line first, the complaint line last. `callers` are the
+    numbers customers call from, `key_callers` those of key customers, `names` their display names. Calls
+    come at random (Poisson) at `rate` a second for `seconds` seconds; `info_share` of them send keys by SIP
+    INFO instead of RFC 4733.
     """
     rng = random.Random(f"{seed}")
     table = read_menus() if menus is None else menus
@@ -198,7 +203,7 @@ def script(
         pool = key_callers if person.key_customer and key_callers else callers
         caller = rng.choice(pool)
         keys_by: KeysBy = "info" if rng.random() < info_share else "rfc4733"
-        number = rng.choice(called)
+        number = called[-1] if person.complaint_line else called[0]
         steps = steps_of(person, table, rng)
         customer = Customer(
             person=person.kind,

@@ -173,7 +173,7 @@ class FaultProxy:
                     break
                 await self._pass_on(connection, data, writer, to, mode)
             # A half-open connection hides the other side's end as well.
-            while mode().swallow and not connection.closed:
+            while mode().swallow and not connection.closed:  # noqa: ASYNC110 - the mode is plain data
                 await asyncio.sleep(0.05)
             if not connection.closed and writer.can_write_eof():
                 writer.write_eof()

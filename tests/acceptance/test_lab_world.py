@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,18 @@ from lab.sipp import ODD_CALLERS, Sipp
 
 pytestmark = pytest.mark.asterisk
 
-MODULES = """
-res_timing_timerfd res_sorcery_config res_sorcery_memory res_sorcery_astdb res_pjproject res_rtp_asterisk
-res_pjsip res_pjsip_session res_pjsip_pubsub res_pjsip_sdp_rtp res_pjsip_caller_id res_pjsip_dtmf_info res_pjsip_nat
-res_pjsip_rfc3326 res_pjsip_registrar res_pjsip_authenticator_digest res_pjsip_endpoint_identifier_ip
-res_pjsip_endpoint_identifier_user res_pjsip_header_funcs chan_pjsip bridge_simple bridge_native_rtp
-bridge_holding codec_alaw codec_ulaw codec_gsm format_pcm format_gsm format_wav func_callerid func_channel func_cdr
-func_strings func_logic func_hangupcause app_dial app_queue app_read app_playback app_stack app_record
-res_cdrel_custom cdr_custom res_musiconhold res_clioriginate pbx_config
-""".split()
+MODULES = (
+    "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
+    "res_pjproject", "res_rtp_asterisk", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub",
+    "res_pjsip_sdp_rtp", "res_pjsip_caller_id", "res_pjsip_dtmf_info", "res_pjsip_nat",
+    "res_pjsip_rfc3326", "res_pjsip_registrar", "res_pjsip_authenticator_digest",
+    "res_pjsip_endpoint_identifier_ip", "res_pjsip_endpoint_identifier_user",
+    "res_pjsip_header_funcs", "chan_pjsip", "bridge_simple", "bridge_native_rtp", "bridge_holding",
+    "codec_alaw", "codec_ulaw", "codec_gsm", "format_pcm", "format_gsm", "format_wav",
+    "func_callerid", "func_channel", "func_cdr", "func_strings", "func_logic", "func_hangupcause",
+    "app_dial", "app_queue", "app_read", "app_playback", "app_stack", "app_record",
+    "res_cdrel_custom", "cdr_custom", "res_musiconhold", "res_clioriginate", "pbx_config",
+)  # fmt: skip
 
 ASTERISK_CONF = """
 [directories]
@@ -125,10 +129,12 @@ retry = 1
 joinempty = yes
 """
 
-CDR_CUSTOM_CONF = """
-[mappings]
-calls.csv => ${CSV_QUOTE(${CDR(callid)})},${CSV_QUOTE(${CDR(src)})},${CSV_QUOTE(${CDR(dst)})},${CDR(start,u)},${CDR(answer,u)},${CDR(end,u)},${CDR(disposition)},${CSV_QUOTE(${CDR(keys)})},${CSV_QUOTE(${CDR(dstchannel)})},${CSV_QUOTE(${CDR(clid)})}
-"""
+CDR_FIELDS = (
+    "${CSV_QUOTE(${CDR(callid)})}", "${CSV_QUOTE(${CDR(src)})}", "${CSV_QUOTE(${CDR(dst)})}",
+    "${CDR(start,u)}", "${CDR(answer,u)}", "${CDR(end,u)}", "${CDR(disposition)}",
+    "${CSV_QUOTE(${CDR(keys)})}", "${CSV_QUOTE(${CDR(dstchannel)})}", "${CSV_QUOTE(${CDR(clid)})}",
+)  # fmt: skip
+CDR_CUSTOM_CONF = f"[mappings]\ncalls.csv => {','.join(CDR_FIELDS)}\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,8 +192,6 @@ class House:
         await until(lambda: "ully booted" in self.cli_now("core waitfullybooted"), 30)
 
     def cli_now(self, command: str) -> str:
-        import subprocess
-
         done = subprocess.run(
             [*self.binary.argv, "-C", str(self.folder / "etc" / "asterisk.conf"), "-rx", command],
             capture_output=True, text=True, timeout=20, check=False,
@@ -207,20 +211,18 @@ class House:
         if not path.exists():
             return []
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            found = []
-            for row in csv.reader(file):
-                found.append(
-                    Row(
-                        call_id=row[0],
-                        caller=row[1],
-                        called=row[2],
-                        disposition=row[6],
-                        keys=row[7],
-                        agent=row[8].removeprefix("PJSIP/").rpartition("-")[0],
-                        name=row[9],
-                    )  # fmt: skip
+            return [
+                Row(
+                    call_id=row[0],
+                    caller=row[1],
+                    called=row[2],
+                    disposition=row[6],
+                    keys=row[7],
+                    agent=row[8].removeprefix("PJSIP/").rpartition("-")[0],
+                    name=row[9],
                 )
-        return found
+                for row in csv.reader(file)
+            ]
 
     def row(self, call_id: str) -> Row | None:
         """The last row of one call: with the agent who answered, where one did."""

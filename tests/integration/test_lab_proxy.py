@@ -115,8 +115,7 @@ async def test_cuts_after_so_many_bytes(proxy: FaultProxy, connect: Dial) -> Non
     client = await connect()
     client.writer.write(b"y" * 4000)
     with pytest.raises(ConnectionResetError):
-        while await asyncio.wait_for(client.reader.read(4000), 3):
-            pass
+        await asyncio.wait_for(client.reader.read(), 3)
     assert proxy.connections[0].to_server == 1000
 
 
