@@ -106,6 +106,12 @@ def call_id(system: str, linkedid: str, now: datetime) -> CallId:
     return CallId(stamp + "".join(letters))
 
 
+def _age(id: CallId, linkedid: str) -> tuple[str, int, str]:
+    """What orders calls by when they began: the time in the id, then the switch's own counter."""
+    counter = linkedid.rpartition(".")[2]
+    return id[:10], int(counter) if counter.isdecimal() and len(counter) < 20 else 0, id
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallChange:
     """What some new facts made of a call."""
@@ -379,7 +385,8 @@ class _Row:
         talks = self.talks
         if bridged and (proved or not talks):
             talks = bridged
-        if end is None and still_bridged and self.talking is None and self.state in _BEFORE_TALK:
+        met = still_bridged is not None or (bool(bridged) and not self.transfers)
+        if end is None and met and self.talking is None and self.state in _BEFORE_TALK:
             self.state = CallState.TALKING
         connected_at = min((start for start, _ in talks), default=self.talking)
         if connected_at is None and still_bridged and end is None:
@@ -964,7 +971,7 @@ class Tracker:
         elif linked is None or linked == own:
             chosen = own
         else:
-            chosen = min(linked, own)
+            chosen = min(linked, own, key=lambda id: _age(id, self._calls[id].linkedid))
         if chosen is None and fact.source is Source.QUEUE_LOG:
             return None
         if chosen is None:
