@@ -12,7 +12,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -99,19 +99,22 @@ class NetworkFailed(Exception):
 @dataclass(frozen=True, kw_only=True)
 class LabBinary:
     """An Asterisk 20 or later to run: `argv` starts it (a loader may come first), `modules` is its module
-    folder, `data` its data folder (with `documentation/`; found beside the modules when not named)."""
+    folder, `data` its data folder (with `documentation/`; found beside the modules when not named),
+    `environment` is added to the process's own."""
 
     argv: tuple[str, ...]
     modules: Path
     data: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def data_folder(self) -> Path:
         """The data folder; raises `NetworkFailed` when there is none, because Asterisk will not start then."""
         if self.data is not None:
             return self.data
         for parent in self.modules.parents:
-            if (parent / "share/asterisk/documentation").is_dir():
-                return parent / "share/asterisk"
+            for place in (parent / "share/asterisk", parent / "var/lib/asterisk"):
+                if (place / "documentation").is_dir():
+                    return place
         raise NetworkFailed(f"no share/asterisk/documentation beside {self.modules}: name LabBinary.data")
 
 
@@ -314,6 +317,7 @@ class Network:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env={**os.environ, **self.binary.environment},
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fixtures_switch import CACHE
 
 from lab import Customer, Habits, HangUp, Lab, LabBinary, Listen, Phone, Press, Speak, Stay, script
 from lab.customers import Person
 from lab.network import die_with_parent, free_port
 from lab.sipp import ODD_CALLERS, Sipp
+from telephony.asterisk.install import AsteriskBinary, ProgramMissing, find_tool
 
-pytestmark = pytest.mark.asterisk
+pytestmark = [pytest.mark.asterisk, pytest.mark.xdist_group("asterisk")]
 
 MODULES = (
     "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb",
@@ -186,6 +187,7 @@ class House:
         with (self.folder / "log" / "output").open("wb") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *self.binary.argv, "-f", "-C", str(self.folder / "etc" / "asterisk.conf"),
+                env={**os.environ, **self.binary.environment},
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
@@ -194,6 +196,7 @@ class House:
     def cli_now(self, command: str) -> str:
         done = subprocess.run(
             [*self.binary.argv, "-C", str(self.folder / "etc" / "asterisk.conf"), "-rx", command],
+            env={**os.environ, **self.binary.environment},
             capture_output=True, text=True, timeout=20, check=False,
         )  # fmt: skip
         return done.stdout
@@ -238,24 +241,14 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def lab_binary() -> LabBinary:
-    """An Asterisk unpacked below CARELINE_TEST_ASTERISK_ROOT, or the machine's own."""
-    root = os.environ.get("CARELINE_TEST_ASTERISK_ROOT")
-    if root:
-        libraries = Path(root) / "usr/lib/x86_64-linux-gnu"
-        return LabBinary(
-            argv=(
-                f"{libraries}/ld-linux-x86-64.so.2", "--library-path", f"{libraries}:{libraries}/asterisk",
-                f"{root}/usr/sbin/asterisk",
-            ),
-            modules=libraries / "asterisk/modules",
-        )  # fmt: skip
-    own = shutil.which("asterisk", path="/usr/sbin:/usr/bin")
-    modules = next(Path("/usr/lib").glob("*/asterisk/modules"), None)
-    if own is None or modules is None:
-        pytest.skip("no Asterisk: name an unpacked one in CARELINE_TEST_ASTERISK_ROOT")
-    return LabBinary(argv=(own,), modules=modules)
+@pytest.fixture(scope="session")
+def lab_binary(asterisk_binary: AsteriskBinary) -> LabBinary:
+    """The Asterisk of the tests, as the lab wants it named."""
+    return LabBinary(
+        argv=asterisk_binary.argv_prefix,
+        modules=asterisk_binary.modules_dir,
+        environment=asterisk_binary.environment,
+    )
 
 
 @pytest.fixture
@@ -322,7 +315,7 @@ async def test_agents_miss_and_decline(lab: Lab, house: House) -> None:
     misser.habits = Habits(misses=1.0)
     decliner.habits = Habits(declines=1.0, answers_after=(0.1, 0.2))
     worker.habits = Habits(declines=1.0, answers_after=(0.1, 0.2))
-    placed = await lab.dial(customer(steps=(Listen(seconds=0.2), Press(keys="1"), Stay(seconds=14.0))))
+    placed = await lab.dial(customer(steps=(Listen(seconds=0.2), Press(keys="1"), Stay(seconds=11.0))))
     record = await placed.ended()
     assert record.hung_up_by == "lab"
     outcomes = {(leg.called, leg.outcome, leg.sip_code) for leg in lab.records() if leg.kind == "agent"}
@@ -457,9 +450,10 @@ async def test_a_killed_network_is_noticed(lab_binary: LabBinary, house: House, 
 
 @pytest.fixture
 def sipp(tmp_path: Path) -> Sipp:
-    if shutil.which("sipp") is None:
-        pytest.skip("no sipp on this machine")
-    return Sipp(folder=tmp_path / "sipp")
+    try:
+        return Sipp(folder=tmp_path / "sipp", argv=find_tool(CACHE, "sipp"))
+    except ProgramMissing as error:
+        pytest.skip(str(error))
 
 
 async def test_sipp_walks_the_menu_by_info(sipp: Sipp, house: House) -> None:
