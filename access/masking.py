@@ -12,12 +12,15 @@ _CHINA: Final = "+86"
 
 
 def mask_number(number: str) -> str:
-    """The number with its middle hidden: +8613812345678 is 138****5678, others keep their ends.
+    """The number with its middle hidden: +8613812345678 is 138****5678,
+    +862162345678 is 021****5678, others keep their ends.
 
     Works on E.164 and on what a trunk delivered; fewer than seven digits are hidden but for the last one.
     """
     plus = number.startswith("+") and not number.startswith(_CHINA)
     digits = "".join(re.findall(r"\d", number.removeprefix(_CHINA)))
+    if number.startswith(_CHINA) and len(digits) >= 9 and digits[0] not in "1489":
+        digits = "0" + digits  # a fixed line is written with its area code: 021…
     if len(digits) < 7:
         return _DOTS + digits[-1:]
     head = 3 if len(digits) > 9 else 2

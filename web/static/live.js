@@ -28,6 +28,12 @@
     return whole < 3600 ? minutes + ":" + rest : Math.floor(whole / 3600) + ":" + String(minutes).padStart(2, "0") + ":" + rest;
   }
 
+  // A mobile number of the house's own country is read in groups; everything else as it is stored.
+  function readable(number) {
+    const mobile = /^\+86(1\d\d)(\d{4})(\d{4})$/.exec(number || "");
+    return mobile ? mobile.slice(1).join(" ") : number;
+  }
+
   function since(moment) { return (Date.now() - skew - Date.parse(moment)) / 1000; }
 
   function waited(call) {
@@ -70,7 +76,7 @@
     const number = cell("c-number");
     const shown = document.createElement("span");
     shown.className = call.number ? "phone" : "quiet";
-    shown.textContent = call.number || texts["calls.hidden"];
+    shown.textContent = readable(call.number) || texts["calls.hidden"];
     number.append(shown);
     const state = cell("c-state");
     const mark = document.createElement("span");
@@ -240,7 +246,7 @@
       value.textContent = text;
       list.append(name, value);
     };
-    add("column.number", call.number || texts["calls.hidden"]);
+    add("column.number", readable(call.number) || texts["calls.hidden"]);
     add("column.called", call.called);
     add("column.state", call.outcome ? texts["outcome." + call.outcome] : texts["state." + call.state]);
     add("column.queue", call.queue ? page.queues[call.queue] || call.queue : "");
@@ -250,6 +256,7 @@
     add("column.wait", call.queued_at ? span(waited(call)) : "");
     add("column.talk", call.connected_at ? span(talked(call)) : "");
     add("detail.id", call.id);
+    detail.querySelector("h3").hidden = !found.facts.length;
     for (const fact of found.facts) {
       const line = document.createElement("li");
       const what = document.createElement("span");

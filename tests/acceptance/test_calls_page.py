@@ -1,0 +1,170 @@
+"""The list of calls in a real Chromium: rows come by themselves, by keyboard alone, in both languages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from fixtures_web import PASSWORD, Office, OfficeMaker
+from playwright.async_api import Page, ViewportSize, async_playwright, expect
+
+from access.permissions import Role
+from telephony.calls import CallState, Outcome
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium"),
+    pytest.mark.slow,
+]
+
+
+@pytest.fixture
+async def house(make_office: OfficeMaker) -> Office:
+    """A web side with an agent and a supervisor."""
+    office = await make_office()
+    office.add_user("wang", Role.AGENT, name="王芳")
+    office.add_user("chen", Role.SUPERVISOR, name="Chen Jing", language="en")
+    return office
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page of a fresh browser; what its console complains about fails the test."""
+    complaints: list[str] = []
+    async with async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        size: ViewportSize = {"width": 1024, "height": 768}
+        context = await browser.new_context(viewport=size, locale="zh-CN")
+        page = await context.new_page()
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
+        await browser.close()
+    # A cut line is reported too, and one test cuts it on purpose.
+    assert [text for text in complaints if "net::ERR_IN" not in text] == []
+
+
+async def sign_in(page: Page, office: Office, login: str) -> None:
+    """By keyboard alone."""
+    await page.goto(f"{office.base}/calls")
+    await expect(page.locator("#login")).to_be_focused()
+    await page.keyboard.type(login)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#link")).to_have_attribute("data-state", "on")
+
+
+async def test_a_call_appears_changes_and_ends_on_the_page(page: Page, house: Office) -> None:
+    await sign_in(page, house, "wang")
+    await expect(page.locator("#empty")).to_contain_text("还没有通话记录")
+    call = house.add_call(
+        state=CallState.QUEUED, queue="service", queued_at=house.clock.now() - timedelta(seconds=7)
+    )
+    house.live.call_changed(call)
+    row = page.locator(f'tr[data-id="{call.id}"]')
+    await expect(row).to_contain_text("排队")
+    await expect(row).to_contain_text("售后服务")
+    await expect(row).to_contain_text("138****5678")
+    assert "13812345678" not in await page.content()
+    talking = replace(
+        call,
+        state=CallState.TALKING,
+        agent_id=house.users["wang"].id,
+        connected_at=house.clock.now(),
+    )
+    house.live.call_changed(talking)
+    await expect(row).to_contain_text("通话中")
+    ended = replace(
+        talking,
+        state=CallState.ENDED,
+        outcome=Outcome.ANSWERED,
+        talk_seconds=61.0,
+        ended_at=house.clock.now(),
+    )
+    house.live.call_changed(ended)
+    await expect(row).to_contain_text("已接听")
+    await expect(row).to_contain_text("1:01")
+    await expect(page.locator("#count")).to_have_text("进行中 0 通")
+
+
+async def test_what_happened_while_the_network_was_away_is_there_afterwards(
+    page: Page, house: Office
+) -> None:
+    await sign_in(page, house, "chen")
+    await page.context.set_offline(True)
+    house.live._clients.copy().pop().drop()
+    await expect(page.locator("#link")).to_have_attribute("data-state", "off")
+    call = house.add_call(state=CallState.IN_IVR)
+    house.live.call_changed(call)
+    await page.context.set_offline(False)
+    await expect(page.locator("#link")).to_have_attribute("data-state", "on", timeout=15_000)
+    await expect(page.locator(f'tr[data-id="{call.id}"]')).to_contain_text("In menu")
+
+
+async def test_the_list_is_used_by_keyboard_alone(page: Page, house: Office) -> None:
+    first = house.add_call(number="+8613800000001", started_at=house.clock.now() - timedelta(seconds=5))
+    house.add_call(number="+8613800000002", started_at=house.clock.now() - timedelta(seconds=9))
+    await sign_in(page, house, "chen")
+    await page.keyboard.press("j")
+    await expect(page.locator(f'tr[data-id="{first.id}"]')).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#detail")).to_contain_text("138 0000 0001")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("?")
+    await expect(page.locator("#keys")).to_contain_text("Find a number")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("/")
+    await page.keyboard.type("138 0000 0002")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await expect(page.locator("#rows")).to_contain_text("138 0000 0002")
+
+
+async def test_language_and_colours_stay_with_the_user(page: Page, house: Office) -> None:
+    await sign_in(page, house, "wang")
+    await page.get_by_role("button", name="English").click()
+    await expect(page.locator("h1")).to_have_text("Calls")
+    await page.locator("#theme").select_option("dark")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.locator("#login")).to_be_visible()
+    await sign_in(page, house, "wang")
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+async def test_a_name_that_is_code_stays_text(page: Page, house: Office) -> None:
+    evil = '<img src=x onerror="document.title=1">'
+    user = house.add_user("evil", Role.AGENT, name=evil)
+    call = house.add_call(
+        state=CallState.TALKING, agent_id=user.id, queue="</script><b>", number=None, raw_number=evil
+    )
+    await sign_in(page, house, "chen")
+    row = page.locator(f'tr[data-id="{call.id}"]')
+    await expect(row).to_contain_text(evil)
+    assert await page.locator("#rows img").count() == 0
+    assert await page.title() != "1"
+
+
+async def test_two_widths_fit_without_sideways_scrolling(page: Page, house: Office) -> None:
+    house.add_call()
+    await sign_in(page, house, "chen")
+    for width in (1440, 1024):
+        await page.set_viewport_size({"width": width, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await page.evaluate("document.querySelector('.bar').scrollWidth") <= width

@@ -1,0 +1,148 @@
+"""Both languages of the pages are complete, and nothing on a page is written in one language only."""
+
+from __future__ import annotations
+
+import re
+import string
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from access.permissions import Role
+from access.users import LANGUAGES, THEMES
+from crm.records.matching import Sign, Unmatched
+from telephony.calls import CallState, Direction, Outcome
+from telephony.facts import FactKind
+from web.languages import text, texts
+from web.pages.calls import SCRIPT_TEXTS
+
+WEB = Path(__file__).parents[2] / "web"
+TEMPLATES = sorted((WEB / "templates").glob("*.html"))
+SCRIPTS = sorted((WEB / "static").glob("*.js"))
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def places(value: str) -> set[str]:
+    return {name for _text, name, _spec, _how in string.Formatter().parse(value) if name}
+
+
+def used_keys() -> set[str]:
+    """Keys that templates and scripts name in full, and every key of the families they build."""
+    found: set[str] = set()
+    for path in (*TEMPLATES, *SCRIPTS, *(WEB / "pages").glob("*.py"), *WEB.glob("*.py")):
+        source = path.read_text("utf-8")
+        found |= set(re.findall(r"""["']([a-z]+(?:\.[a-z_-]+)+)["']""", source))
+    return found
+
+
+def built_keys() -> set[str]:
+    return {
+        *(f"state.{word}" for word in CallState),
+        *(f"outcome.{word}" for word in Outcome),
+        *(f"direction.{word}" for word in Direction),
+        *(f"fact.{word}" for word in FactKind),
+        *(f"role.{word}" for word in Role),
+        *(f"theme.{word}" for word in THEMES),
+        *(f"live.{word}" for word in ("on", "off", "ended")),
+        *(f"calls.none.{word}" for word in ("open", "all", "search")),
+        *(f"error.{status}" for status in (400, 401, 403, 404, 429, 500, 503)),
+        *(f"explained.{word}" for word in (*Sign, *Unmatched, "not_looked_up", "internal")),
+    }
+
+
+def test_both_languages_have_the_same_texts_and_places() -> None:
+    chinese, english = texts("zh-CN"), texts("en")
+    assert chinese.keys() == english.keys()
+    for key in chinese:
+        assert chinese[key].strip(), key
+        assert english[key].strip(), key
+        assert places(chinese[key]) == places(english[key]), key
+
+
+def test_chinese_is_chinese_and_english_is_english() -> None:
+    for key, value in texts("zh-CN").items():
+        assert CHINESE.search(value) or key == "language.other", (key, value)
+    for key, value in texts("en").items():
+        assert not CHINESE.search(value) or key == "language.other", (key, value)
+
+
+def test_every_text_that_is_asked_for_is_there_and_every_text_is_asked_for() -> None:
+    known = set(texts("en"))
+    assert built_keys() <= known
+    families = tuple({key.split(".")[0] + "." for key in known})
+    named = {key for key in used_keys() if key.startswith(families)}
+    assert {key for key in named if not key.endswith((".js", ".css", ".svg", ".html"))} <= known
+    assert known - named - built_keys() == set()
+
+
+def test_every_text_a_script_writes_is_given_to_it() -> None:
+    for path in SCRIPTS:
+        for key in re.findall(r"""\b(?:texts\[|fill\(|add\()"([a-z]+\.[a-z.]*)""", path.read_text("utf-8")):
+            assert key.startswith(SCRIPT_TEXTS), key
+
+
+class _Words(HTMLParser):
+    """Collects what a person would read in a template, and the attributes he would hear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self._silent = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent = tag if tag in ("script", "style", "kbd") else ""
+        for name, value in attrs:
+            if name in ("alt", "title", "placeholder", "aria-label") and value:
+                self.words.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = ""
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.words.append(data)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_holds_words_of_its_own(path: Path) -> None:
+    # The page's class name is a block of its own; it is not read by anybody.
+    source = re.sub(
+        r"{% block kind %}.*?{% endblock %}|{#.*?#}|{%.*?%}|{{.*?}}",
+        "",
+        path.read_text("utf-8"),
+        flags=re.DOTALL,
+    )
+    reader = _Words()
+    reader.feed(source)
+    left = [word for word in reader.words if re.search(r"[A-Za-z\u4e00-\u9fff]", word)]
+    assert left == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_no_script_holds_words_of_its_own(path: Path) -> None:
+    source = "\n".join(
+        line for line in path.read_text("utf-8").splitlines() if not line.strip().startswith("//")
+    )
+    assert not CHINESE.search(source)
+    written = re.findall(
+        r"""(?:textContent|title|placeholder|ariaLabel|alert\()\s*=?\s*(["'`])(.+?)\1""", source
+    )
+    assert written == []
+
+
+def test_no_template_has_inline_script_or_style() -> None:
+    """The content security policy would stop it."""
+    for path in TEMPLATES:
+        source = path.read_text("utf-8")
+        assert "style=" not in source
+        assert not re.search(r"\son[a-z]+=", source)
+        for attributes in re.findall(r"<script\b([^>]*)>", source):
+            assert "src=" in attributes or 'type="application/json"' in attributes
+
+
+def test_places_are_filled() -> None:
+    for language in LANGUAGES:
+        assert "{" not in text(language, "login.too-many", minutes=3)
+    with pytest.raises(KeyError):
+        text("en", "no.such.text")
