@@ -185,19 +185,35 @@ def parse_result(line: bytes) -> Result:
 # --- commands ---------------------------------------------------------------------------------------
 
 
-def get_data(files: Sequence[str], milliseconds: int, most: int) -> bytes:
-    """Play files one after another and take up to `most` keys; # ends. One round trip for a whole menu.
+def get_data(file: str, milliseconds: int, most: int) -> bytes:
+    """Play one file (or none) and take up to `most` keys; # ends. One round trip.
 
-    Asterisk plays a list joined by "&" (app.c, ast_app_getdata). Raises CommandRefused for a file name
-    that could be read as anything else, and for a list too long for one command: use `chunks` first.
+    Raises CommandRefused for a file name that could be read as anything else. A list of files wants `read`:
+    GET DATA opens its argument as one name (observed on 22.10.1).
+    """
+    if not 1 <= most <= 64 or not 1 <= milliseconds <= 600_000:
+        raise CommandRefused(f"{most} keys in {milliseconds} ms cannot be asked for")
+    if file and not _FILE.fullmatch(file):
+        raise CommandRefused(f"{file!r} cannot be a sound file")
+    return _bounded(f"GET DATA {file or chr(34) * 2} {milliseconds} {most}\n")
+
+
+#: Channel variables in which `read` leaves the keys, and how it ended (app_read).
+READ_KEYS: Final = "CL_KEYS"
+READ_STATUS: Final = "READSTATUS"
+
+
+def read(files: Sequence[str], milliseconds: int, most: int) -> bytes:
+    """Play several files one after another and take up to `most` keys; # ends. The keys are read afterwards.
+
+    Raises CommandRefused as `get_data` does, and for a list too long for one command: use `chunks` first.
     """
     if not 1 <= most <= 64 or not 1 <= milliseconds <= 600_000:
         raise CommandRefused(f"{most} keys in {milliseconds} ms cannot be asked for")
     for file in files:
         if not _FILE.fullmatch(file):
             raise CommandRefused(f"{file!r} cannot be a sound file")
-    joined = "&".join(files) or '""'
-    return _bounded(f"GET DATA {joined} {milliseconds} {most}\n")
+    return _bounded(f"EXEC Read {READ_KEYS},{'&'.join(files)},{most},,1,{milliseconds / 1000:g}\n")
 
 
 def playback(files: Sequence[str]) -> bytes:

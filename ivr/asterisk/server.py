@@ -378,10 +378,25 @@ class AgiLine:
         patience = budget + self._margin + _GRACE_SECONDS
         *first, last = protocol.chunks(files)
         for piece in first:
-            result = await self._connection.send(protocol.get_data(piece, 1, most), patience)
-            if result.value and result.value != "-1":
-                return Heard(keys=result.value, hash=not result.timed_out)
-        result = await self._connection.send(protocol.get_data(last, int(seconds * 1000), most), patience)
+            heard = await self._take(piece, 1, most, patience)
+            if heard.keys or not heard.played:
+                return heard
+        return await self._take(last, int(seconds * 1000), most, patience)
+
+    async def _take(self, files: Sequence[str], milliseconds: int, most: int, patience: float) -> Heard:
+        """Play what fits one command and take keys: one round trip for one file, two for several."""
+        if len(files) > 1:
+            result = await self._connection.send(protocol.read(files, milliseconds, most), patience)
+            if result.code != 200 or result.value == "-1":
+                await self._hung_up()
+                return Heard(keys="", played=False)
+            keys, status = await self.recall((protocol.READ_KEYS, protocol.READ_STATUS))
+            if status in ("HANGUP", "ERROR"):
+                await self._hung_up()
+                return Heard(keys="", played=False)
+            return Heard(keys=keys, hash=status == "OK" and len(keys) < most)
+        file = files[0] if files else ""
+        result = await self._connection.send(protocol.get_data(file, milliseconds, most), patience)
         if result.code != 200 or result.value == "-1":
             # Either the caller is gone, which the switch says at once, or the sound is.
             await self._hung_up()
