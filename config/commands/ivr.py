@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from config.menu_ports import HouseCalendar
 from config.menus import QUEUE_EXIT, SHIPPED_PROMPTS, flows_folder, house, limits
 from config.settings import Settings, SettingsError, load
-from ivr.calendars import HouseCalendar
 from ivr.engine import Command, Finished, Say, Spoken, WaitKeys
 from ivr.flow import Flow
 from ivr.loader import FlowRefused, load_flow
@@ -148,7 +148,7 @@ def _stage(settings: Settings, name: str, queue: str) -> Stage:
     return Stage(
         flow=_flow(settings, name, queue),
         limits=limits(settings),
-        calendar=HouseCalendar(working),
+        calendar=HouseCalendar(working, settings.calendar.zone),
         promise=promise_in(settings.telephony.callback.promise_minutes, working.add_working),
     )
 

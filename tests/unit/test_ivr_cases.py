@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from config.menu_ports import HouseCalendar
 from config.menus import QUEUE_EXIT, flows_folder, house, limits, load_menus
 from config.settings import Settings
-from ivr.calendars import HouseCalendar
 from ivr.loader import load_flow
 from ivr.simulator import CaseRefused, Stage, case_text, promise_in, read_case, replay
 from telephony.hours import WorkingTime
@@ -27,7 +27,7 @@ def stage_of(flow: str) -> Stage:
             flows_folder(SETTINGS) / f"{flow}.yaml", house(SETTINGS), "sales" if flow == QUEUE_EXIT else None
         ),
         limits=limits(SETTINGS),
-        calendar=HouseCalendar(working),
+        calendar=HouseCalendar(working, SETTINGS.calendar.zone),
         promise=promise_in(SETTINGS.telephony.callback.promise_minutes, working.add_working),
     )
 
