@@ -16,7 +16,9 @@ LOUDNESS: Final = -20.0
 """Target loudness in dB below full scale, measured over the spoken parts."""
 
 CEILING: Final = -1.0
-"""Highest peak in dB below full scale; a sound that would pass it stays quieter than LOUDNESS."""
+"""Highest peak in dB below full scale."""
+
+_KNEE: Final = 0.6
 
 LONGEST_SECONDS: Final = 600
 
@@ -256,18 +258,31 @@ def trim(sound: Sound, *, head_ms: int, tail_ms: int, below: float = 40.0) -> So
 
 
 def level(sound: Sound, target: float = LOUDNESS) -> Sound:
-    """The sound at `target` loudness, or as loud as its peak allows, with 3 ms fades at both ends."""
+    """The sound at `target` loudness, with 3 ms fades at both ends.
+
+    Peaks that would pass CEILING are bent below it, by 6 dB at most; beyond that the sound stays quieter.
+    """
     peak = max(map(abs, sound.samples), default=0)
     heard = loudness(sound)
     if not peak or heard == -math.inf:
         return sound
-    gain = min(10 ** ((target - heard) / 20), 32767 * 10 ** (CEILING / 20) / peak)
-    samples = array("h", [round(sample * gain) for sample in sound.samples])
+    limit = 32767 * 10 ** (CEILING / 20)
+    gain = min(10 ** ((target - heard) / 20), 2 * limit / peak)
+    knee = limit if gain * peak <= limit else _KNEE * limit
+    samples = array("h", [round(_bent(sample * gain, knee, limit)) for sample in sound.samples])
     fade = min(sound.rate * 3 // 1000, len(samples) // 2)
     for n in range(fade):
         samples[n] = samples[n] * n // fade
         samples[-1 - n] = samples[-1 - n] * n // fade
     return Sound(samples=samples, rate=sound.rate)
+
+
+def _bent(value: float, knee: float, limit: float) -> float:
+    """Unchanged up to the knee, then towards the limit, which it never passes."""
+    if abs(value) <= knee or knee >= limit:
+        return value
+    room = limit - knee
+    return math.copysign(knee + room * math.tanh((abs(value) - knee) / room), value)
 
 
 def silence(milliseconds: int) -> bytes:

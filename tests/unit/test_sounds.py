@@ -179,7 +179,7 @@ def test_all_sounds_become_equally_loud(size: int) -> None:
 
 
 def test_peaks_are_never_clipped() -> None:
-    """A sound of short high peaks stays quieter rather than distorted."""
+    """A sound of short high peaks stays below the ceiling, quieter than it was asked to be."""
     samples = array("h", [0] * 8000)
     for at in range(0, 8000, 80):
         samples[at] = 30_000
