@@ -142,7 +142,10 @@ def read_queue_log(lines: Iterable[str]) -> Reading:
 def _fields(line: str, count: int) -> list[str]:
     if "\0" in line:
         raise ValueError("NUL in a line")
-    rows = list(csv.reader((line,), strict=True))
+    try:
+        rows = list(csv.reader((line,), strict=True))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     if len(rows) != 1 or len(rows[0]) != count:
         raise ValueError("wrong number of fields")
     return rows[0]
