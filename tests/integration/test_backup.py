@@ -90,8 +90,7 @@ def content(url: str) -> dict[str, list[tuple[Any, ...]]]:
     return rows
 
 
-@pytest.mark.parametrize("into", ["sqlite", "postgres"])
-@pytest.mark.parametrize("name", ["careline.tar", "careline.tar.gz"])
+@pytest.mark.parametrize(("into", "name"), [("sqlite", "careline.tar.gz"), ("postgres", "careline.tar")])
 def test_a_restore_elsewhere_holds_the_same(
     house: Database, another_url: Other, tmp_path: Path, clock: Clock, into: str, name: str
 ) -> None:
