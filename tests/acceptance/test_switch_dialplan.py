@@ -46,7 +46,7 @@ async def test_r17_dead_service_leads_to_a_person_in_three_seconds(
 ) -> None:
     """R17: nobody listens on the FastAGI port; a paused agent's phone rings all the same."""
     phone = await register(sipp, switch)
-    await switch.command(f"queue add member PJSIP/{DESK.endpoint} to service as {DESK.owner_id}")
+    await switch.command(f"queue add member PJSIP/{DESK.endpoint} to service penalty 0 as {DESK.owner_id}")
     await switch.command(f"queue pause member PJSIP/{DESK.endpoint} queue service")
     await switch.command(f"queue pause member PJSIP/{DESK.endpoint}")
     began = time.monotonic()
@@ -197,7 +197,7 @@ async def test_queue_route_and_exit_key(
         await route(word)(call)
 
     await make_service(switch, script)
-    await switch.command(f"queue add member PJSIP/{DESK.endpoint} to service as {DESK.owner_id}")
+    await switch.command(f"queue add member PJSIP/{DESK.endpoint} to service penalty 0 as {DESK.owner_id}")
     caller = await sipp(switch, "caller_info_key", stay=3000, digit="1")
     await until(lambda: switch.entered("service"), saying="in the queue")
     await until(lambda: len(said) == 2, saying="the key led out of the queue")
