@@ -41,6 +41,8 @@ class Reconciler:
         self.longest = timedelta(
             minutes=max(options.hotline.longest_call_minutes, options.fences.longest_call_minutes)
         )
+        #: Figures of the last day, as of the last round; `missing` must be 0.
+        self.gauges: store.Gauges | None = None
         self._lost_at: datetime | None = None
         self._running = asyncio.Lock()
 
@@ -74,6 +76,8 @@ class Reconciler:
                 )
             if decision.interrupted:
                 await self.journal.record(*(fact_of(each) for each in decision.interrupted))
+            since = snapshot.at - timedelta(days=1)
+            self.gauges = await self.database.read(lambda connection: store.gauges(connection, system, since))
             return Reconciled(
                 adopted=len(decision.adopted),
                 interrupted=len(decision.interrupted),
