@@ -9,6 +9,10 @@ _DOTS: Final = "****"
 #: Seven or more digits with nothing but dots, dashes, brackets and blanks between: a telephone number.
 _NUMBER = re.compile(r"\+?\d(?:[ .()-]{0,2}\d){6,}")
 _CHINA: Final = "+86"
+#: Surnames of two characters.
+_TWO_SYLLABLES: Final = frozenset(
+    ["欧阳", "司马", "上官", "诸葛", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "宇文", "长孙", "司徒", "司空", "夏侯", "端木", "南宫", "独孤", "轩辕", "百里", "呼延"]
+)
 
 
 def mask_number(number: str) -> str:
@@ -26,6 +30,14 @@ def mask_number(number: str) -> str:
     head = 3 if len(digits) > 9 else 2
     tail = 4 if len(digits) > 9 else 2
     return ("+" if plus else "") + digits[:head] + _DOTS + digits[-tail:]
+
+
+def mask_name(name: str) -> str:
+    """The name with all but its beginning hidden: 张伟 is 张*, 欧阳志远 is 欧阳**, James Miller is J*** M***."""
+    if name and "\u4e00" <= name[0] <= "\u9fff":
+        kept = 2 if len(name) > 4 or (len(name) > 2 and name[:2] in _TWO_SYLLABLES) else 1
+        return name[:kept] + "*" * min(max(len(name) - kept, 1), 4)
+    return " ".join(word[0] + "***" for word in name.split())
 
 
 def mask_text(text: str) -> str:
