@@ -93,6 +93,15 @@ class DuplicateAction(SwitchError, ValueError):
     error_id = "switch-duplicate-action"
 
 
+#: Header name to the bytes it is found by; only names that stand in our code come here.
+_MARKS: Final[dict[str, bytes]] = {}
+
+
+def _mark(key: str) -> bytes:
+    mark = _MARKS[key] = b"\r\n" + key.encode("ascii") + b": "
+    return mark
+
+
 class AmiEvent(Event):  # type: ignore[misc]
     """asterisk-ami's Event, parsed only when its headers are read."""
 
@@ -103,12 +112,22 @@ class AmiEvent(Event):  # type: ignore[misc]
     @cached_property
     def name(self) -> str:
         """Hangup, Newchannel, …"""
-        return text_of(kind_of(self.raw)[1])
+        raw = self.raw
+        if raw.startswith(b"Event: "):
+            end = raw.find(b"\r\n")
+            return text_of(raw[7:] if end < 0 else raw[7:end])
+        return text_of(kind_of(raw)[1])
 
     def get(self, key: str) -> str:
         """One header's first value without parsing the rest; an empty string where there is none."""
-        value = header_of(self.raw, key.encode("ascii"))
-        return "" if value is None else value.decode("utf-8", "surrogateescape")
+        raw = self.raw
+        mark = _MARKS.get(key) or _mark(key)
+        start = raw.find(mark)
+        if start < 0:
+            return ""
+        start += len(mark)
+        end = raw.find(b"\r\n", start)
+        return str(raw[start:] if end < 0 else raw[start:end], "utf-8", "surrogateescape")
 
     @cached_property
     def keys(self) -> Headers:

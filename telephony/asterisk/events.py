@@ -19,7 +19,7 @@ from telephony.ports import Side
 #: Reads one header; an empty string where there is none.
 Get = Callable[[str], str]
 Value = str | int | float | bool
-Mapper = Callable[[str, Get, datetime, str], "Fact | None"]
+Mapper = Callable[[str, Get, datetime], "Fact | None"]
 
 _LONGEST_NAME: Final = 64
 _NOTHING: Final = frozenset({"", "<unknown>", "<none>"})
@@ -31,12 +31,7 @@ def facts_of(name: str, get: Get, received: datetime) -> tuple[Fact, ...]:
     mapper = MAPPED.get(name)
     if mapper is None:
         return ()
-    stamp = get("Timestamp")
-    try:
-        at = datetime.fromtimestamp(float(stamp), UTC)
-    except (ValueError, OverflowError, OSError):
-        at, stamp = received, f"{received.timestamp():.6f}"
-    fact = mapper(name, get, at, stamp)
+    fact = mapper(name, get, received)
     return () if fact is None else (fact,)
 
 
@@ -49,15 +44,28 @@ def facts_of_all(events: Iterable[tuple[str, Get]], received: datetime) -> list[
 
 
 def _fact(
-    kind: FactKind, name: str, get: Get, at: datetime, stamp: str, data: Mapping[str, Value], of: str = ""
+    kind: FactKind,
+    name: str,
+    get: Get,
+    received: datetime,
+    data: Mapping[str, Value],
+    *,
+    of: str = "",
+    which: str = "",
 ) -> Fact | None:
-    """A fact about the channel whose headers begin with `of`; None without a channel."""
+    """A fact about the channel whose headers begin with `of`; None without a channel. `which` goes into the
+    key where one moment may tell several."""
     uniqueid = get(of + "Uniqueid")
     if not uniqueid:
         return None
+    stamp = get("Timestamp")
+    try:
+        at = datetime.fromtimestamp(float(stamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        at, stamp = received, f"{received.timestamp():.6f}"
     return Fact(
         source=_AMI,
-        key=f"{name}/{uniqueid}/{stamp}",
+        key=f"{name}/{uniqueid}/{stamp}{which}",
         kind=kind,
         at=at,
         linkedid=get(of + "Linkedid") or uniqueid,
@@ -85,7 +93,7 @@ def _endpoint(interface: str) -> str:
     return interface.partition("/")[2] or interface
 
 
-def _new_channel(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _new_channel(name: str, get: Get, received: datetime) -> Fact | None:
     channel = get("Channel")
     side, _ = side_of(channel)
     called = get("Exten")
@@ -99,24 +107,24 @@ def _new_channel(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
         data["trunk"] = True
         # A leg from the trunk names the number it called; a leg to the trunk has not been dialed yet ("s").
         data["direction"] = "inbound" if data["called"] else "outbound"
-    return _fact(FactKind.LEG_STARTED, name, get, at, stamp, data)
+    return _fact(FactKind.LEG_STARTED, name, get, received, data)
 
 
-def _new_state(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _new_state(name: str, get: Get, received: datetime) -> Fact | None:
     if get("ChannelState") != "6":
         return None
-    return _fact(FactKind.LEG_ANSWERED, name, get, at, stamp, {})
+    return _fact(FactKind.LEG_ANSWERED, name, get, received, {})
 
 
-def _hangup(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _hangup(name: str, get: Get, received: datetime) -> Fact | None:
     data: dict[str, Value] = {"cause": _number(get("Cause"))}
     side, endpoint = side_of(get("Channel"))
     if side is Side.PHONE:
         data["endpoint"] = endpoint
-    return _fact(FactKind.LEG_ENDED, name, get, at, stamp, data)
+    return _fact(FactKind.LEG_ENDED, name, get, received, data)
 
 
-def _dial_begin(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _dial_begin(name: str, get: Get, received: datetime) -> Fact | None:
     """A number dialed on the trunk, or one phone rung directly. What app_queue rings is told by AgentCalled;
     its dial strings, unlike Dial's, keep their technology."""
     side, endpoint = side_of(get("DestChannel"))
@@ -129,13 +137,13 @@ def _dial_begin(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
             "trunk": True,
             "direction": "outbound",
         }
-        return _fact(FactKind.LEG_STARTED, name, get, at, stamp, data, "Dest")
+        return _fact(FactKind.LEG_STARTED, name, get, received, data, of="Dest")
     if side is not Side.PHONE or "/" in dialed or not get("Uniqueid"):
         return None
-    return _fact(FactKind.RINGING, name, get, at, stamp, {"queue": "", "endpoint": endpoint, "agent": ""})
+    return _fact(FactKind.RINGING, name, get, received, {"queue": "", "endpoint": endpoint, "agent": ""})
 
 
-def _dial_end(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _dial_end(name: str, get: Get, received: datetime) -> Fact | None:
     """A phone answered a caller, in a queue or rung directly; AgentConnect adds the queue and the agent."""
     if get("DialStatus") != "ANSWER":
         return None
@@ -149,78 +157,67 @@ def _dial_end(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
         "agent": "",
         "peer": get("DestUniqueid"),
     }
-    return _fact(FactKind.CONNECTED, name, get, at, stamp, data)
+    return _fact(FactKind.CONNECTED, name, get, received, data)
 
 
-def _queued(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _queued(name: str, get: Get, received: datetime) -> Fact | None:
     data: dict[str, Value] = {"queue": get("Queue"), "position": _number(get("Position"))}
-    return _fact(FactKind.QUEUED, name, get, at, stamp, data)
+    return _fact(FactKind.QUEUED, name, get, received, data)
 
 
-def _queue_left(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _queue_left(name: str, get: Get, received: datetime) -> Fact | None:
     """Every way out of a queue, connected too: the reason is not told here."""
-    return _fact(FactKind.QUEUE_LEFT, name, get, at, stamp, {"queue": get("Queue"), "reason": ""})
+    return _fact(FactKind.QUEUE_LEFT, name, get, received, {"queue": get("Queue"), "reason": ""})
 
 
-def _abandoned(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _abandoned(name: str, get: Get, received: datetime) -> Fact | None:
     data: dict[str, Value] = {"queue": get("Queue"), "reason": "abandoned", "wait": _number(get("HoldTime"))}
-    return _fact(FactKind.QUEUE_LEFT, name, get, at, stamp, data)
+    return _fact(FactKind.QUEUE_LEFT, name, get, received, data)
 
 
 def _agent(get: Get) -> dict[str, Value]:
     return {"queue": get("Queue"), "endpoint": _endpoint(get("Interface")), "agent": get("MemberName")}
 
 
-def _agent_called(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
-    return _agent_fact(FactKind.RINGING, name, get, at, stamp, _agent(get))
+def _agent_called(name: str, get: Get, received: datetime) -> Fact | None:
+    return _agent_fact(FactKind.RINGING, name, get, received, _agent(get))
 
 
-def _agent_missed(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _agent_missed(name: str, get: Get, received: datetime) -> Fact | None:
     data = {**_agent(get), "rang": _number(get("RingTime")) / 1000}
-    return _agent_fact(FactKind.RING_MISSED, name, get, at, stamp, data)
+    return _agent_fact(FactKind.RING_MISSED, name, get, received, data)
 
 
-def _agent_connected(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _agent_connected(name: str, get: Get, received: datetime) -> Fact | None:
     data = {**_agent(get), "wait": _number(get("HoldTime")), "peer": get("DestUniqueid")}
-    return _agent_fact(FactKind.CONNECTED, name, get, at, stamp, data)
+    return _agent_fact(FactKind.CONNECTED, name, get, received, data)
 
 
-def _agent_completed(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _agent_completed(name: str, get: Get, received: datetime) -> Fact | None:
     data = {**_agent(get), "talk": _number(get("TalkTime")), "reason": get("Reason")}
-    return _agent_fact(FactKind.DISCONNECTED, name, get, at, stamp, data)
+    return _agent_fact(FactKind.DISCONNECTED, name, get, received, data)
 
 
 def _agent_fact(
-    kind: FactKind, name: str, get: Get, at: datetime, stamp: str, data: Mapping[str, Value]
+    kind: FactKind, name: str, get: Get, received: datetime, data: Mapping[str, Value]
 ) -> Fact | None:
     """About the caller's channel; the key names the agent's phone too, since several ring at one moment."""
-    uniqueid = get("Uniqueid")
-    if not uniqueid:
-        return None
-    return Fact(
-        source=_AMI,
-        key=f"{name}/{uniqueid}/{stamp}/{data['endpoint']}",
-        kind=kind,
-        at=at,
-        linkedid=get("Linkedid") or uniqueid,
-        uniqueid=uniqueid,
-        data=data,
-    )
+    return _fact(kind, name, get, received, data, which=f"/{data['endpoint']}")
 
 
-def _bridge(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _bridge(name: str, get: Get, received: datetime) -> Fact | None:
     kind = FactKind.BRIDGE_ENTERED if name == "BridgeEnter" else FactKind.BRIDGE_LEFT
-    return _fact(kind, name, get, at, stamp, {"bridge": get("BridgeUniqueid")})
+    return _fact(kind, name, get, received, {"bridge": get("BridgeUniqueid")})
 
 
-def _hold(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _hold(name: str, get: Get, received: datetime) -> Fact | None:
     """A phone's own hold button. The outside world holding us is not our hold."""
     if side_of(get("Channel"))[0] is not Side.PHONE:
         return None
-    return _fact(FactKind.HELD if name == "Hold" else FactKind.RESUMED, name, get, at, stamp, {})
+    return _fact(FactKind.HELD if name == "Hold" else FactKind.RESUMED, name, get, received, {})
 
 
-def _blind_transfer(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _blind_transfer(name: str, get: Get, received: datetime) -> Fact | None:
     if get("Result") != "Success":
         return None
     kind, _, target = get("Extension").partition("-")
@@ -228,32 +225,32 @@ def _blind_transfer(name: str, get: Get, at: datetime, stamp: str) -> Fact | Non
     if target:
         data["target_kind"] = kind
     of = "Transferee" if get("TransfereeUniqueid") else "Transferer"
-    return _fact(FactKind.TRANSFERRED, name, get, at, stamp, data, of)
+    return _fact(FactKind.TRANSFERRED, name, get, received, data, of=of)
 
 
-def _attended_transfer(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _attended_transfer(name: str, get: Get, received: datetime) -> Fact | None:
     if get("Result") != "Success":
         return None
     target = side_of(get("TransferTargetChannel"))[1]
     of = "Transferee" if get("TransfereeUniqueid") else "OrigTransferer"
-    return _fact(FactKind.TRANSFERRED, name, get, at, stamp, {"how": "attended", "target": target}, of)
+    return _fact(FactKind.TRANSFERRED, name, get, received, {"how": "attended", "target": target}, of=of)
 
 
-def _conference(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _conference(name: str, get: Get, received: datetime) -> Fact | None:
     data = {"conference": legible(get("Conference"))[:_LONGEST_NAME]}
-    return _fact(FactKind.CONFERENCE_JOINED, name, get, at, stamp, data)
+    return _fact(FactKind.CONFERENCE_JOINED, name, get, received, data)
 
 
-def _recording_stopped(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
-    return _fact(FactKind.RECORDING_STOPPED, name, get, at, stamp, {})
+def _recording_stopped(name: str, get: Get, received: datetime) -> Fact | None:
+    return _fact(FactKind.RECORDING_STOPPED, name, get, received, {})
 
 
-def _recording_muted(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _recording_muted(name: str, get: Get, received: datetime) -> Fact | None:
     kind = FactKind.RECORDING_PAUSED if get("State") in ("1", "on", "true") else FactKind.RECORDING_RESUMED
-    return _fact(kind, name, get, at, stamp, {})
+    return _fact(kind, name, get, received, {})
 
 
-def _user_event(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
+def _user_event(name: str, get: Get, received: datetime) -> Fact | None:
     """What our own dialplan says: Kind and Value."""
     if get("UserEvent") != names.USER_EVENT:
         return None
@@ -264,7 +261,7 @@ def _user_event(name: str, get: Get, at: datetime, stamp: str) -> Fact | None:
     data: dict[str, Value] = {field: _shown_value(get("Value"))}
     if box := get("Box"):
         data["box"] = _shown_value(box)
-    return _fact(kind, f"{name}-{kind.value}", get, at, stamp, data)
+    return _fact(kind, f"{name}-{kind.value}", get, received, data)
 
 
 def _shown_value(text: str) -> str:

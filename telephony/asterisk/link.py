@@ -173,10 +173,6 @@ class AsteriskLink:
         """Take the boot id stored by an earlier run; only before `run`."""
         self._boot = boot
 
-    def remember_boot(self, boot: str) -> None:
-        """The boot id last stored; told before `run`, so that a restart we slept through is seen."""
-        self._boot = boot
-
     @property
     def trouble(self) -> SwitchError | None:
         """Why the link is not ready, in words for the operator; None while all is well."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from telephony.agents import Member
@@ -51,6 +52,7 @@ class Resync:
     gap_seconds: float | None
 
 
+@lru_cache(maxsize=4096)
 def side_of(channel: str) -> tuple[Side, str]:
     """Who is at the far end of a channel, and the endpoint's name, from the channel's name."""
     match = _CHANNEL.match(channel)
