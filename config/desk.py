@@ -8,13 +8,13 @@ from access.ids import new_id
 from access.requests import Answer, Once
 from access.users import Principal
 from storage.database import Database
-from storage.idempotency import answer_once, find_answer
+from storage.idempotency import answer_once, find_answer, forget_answer
 from telephony.agents import Agent, AgentState
 from telephony.clock import Clock
 from telephony.control import Control, NoSuchTarget, Target
 from telephony.desk import AgentDesk, NoSuchAgent, NoSuchPhone
 from telephony.fences import DialRefused
-from telephony.ports import QueueCount
+from telephony.ports import ActionRefused, QueueCount, SwitchUnavailable
 from telephony.queues import QueueBoard
 from web.ports import Dialed
 
@@ -120,7 +120,14 @@ class HouseDesk:
             kept = await self._database.write(lambda connection: answer_once(connection, once, answer))
             if kept is not answer:
                 return Dialed(call_id=str(kept.body["call_id"]), replayed=True)
-        await self._control.dial(read, phone, call_id=call_id, by=agent_id)
+        try:
+            await self._control.dial(read, phone, call_id=call_id, by=agent_id)
+        except (DialRefused, SwitchUnavailable, ActionRefused):
+            # It certainly did not ring, so the same key must be able to try again. Where the answer was lost
+            # (ActionUnknown) the key stays bound: nobody is rung twice.
+            if once is not None:
+                await self._database.write(lambda connection: forget_answer(connection, once))
+            raise
         return Dialed(call_id=call_id)
 
     async def _phone(self, agent_id: str) -> str:

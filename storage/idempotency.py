@@ -53,6 +53,17 @@ def find_answer(connection: Connection, once: Once) -> Answer | None:
     return Answer(status=row.status, body=row.answer, at=row.at)
 
 
+def forget_answer(connection: Connection, once: Once) -> None:
+    """Free the key: what was asked is known not to have happened, so asking again must do it."""
+    connection.execute(
+        delete(idempotency).where(
+            idempotency.c.owner == once.owner,
+            idempotency.c.key == once.key,
+            idempotency.c.fingerprint == once.fingerprint,
+        )
+    )
+
+
 def forget_old_answers(connection: Connection, *, now: datetime) -> int:
     """Remove answers older than two days. Returns how many."""
     return connection.execute(delete(idempotency).where(idempotency.c.at < now - KEPT)).rowcount
