@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from lab.agi import Line
@@ -55,11 +56,14 @@ def ring_of(habits: Habits, rng: random.Random) -> Ring:
 class Agent:
     """One simulated agent. `habits` may be changed while she works; `line` is her call, if she has one."""
 
-    def __init__(self, phone: Phone, habits: Habits, seed: int | str) -> None:
+    def __init__(
+        self, phone: Phone, habits: Habits, seed: int | str, *, cut: Callable[[str], Awaitable[None]]
+    ) -> None:
         self.phone = phone
         self.habits = habits
         self.line: Line | None = None
         self.talking = False
+        self._cut = cut
         self._rng = random.Random(f"{seed}-{phone.endpoint}")
 
     async def take(self, line: Line, sound: str) -> None:
@@ -78,9 +82,9 @@ class Agent:
             self.talking = False
 
     async def hang_up(self) -> None:
-        """Hang up the call she has; nothing happens when there is none."""
+        """Hang up the call she has at once; nothing happens when there is none."""
         if self.line is not None:
-            await self.line.hang_up()
+            await self._cut(self.line.id)
 
     async def _handle(self, line: Line, ring: Ring, sound: str) -> None:
         await line.ring()

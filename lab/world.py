@@ -56,10 +56,8 @@ class Placed:
         await (await self.answered()).press(keys)
 
     async def hang_up(self) -> None:
-        """Hang up, or give up ringing."""
-        if self.line is not None:
-            await self.line.hang_up()
-        elif not self.over:
+        """Hang up at once, whatever she is doing, or give up ringing."""
+        if not self.over:
             await self._world.cancel(self.id)
 
     async def ended(self, deadline: float = 60.0) -> CallRecord:
@@ -154,7 +152,7 @@ class Lab:
 
     async def sign_on_agents(self, phones: Sequence[Phone], habits: Habits | None = None) -> list[Agent]:
         """Register these phones and put an agent behind each; raises `TimeoutError` naming those refused."""
-        agents = [Agent(phone, habits or Habits(), self.seed) for phone in phones]
+        agents = [Agent(phone, habits or Habits(), self.seed, cut=self.cancel) for phone in phones]
         self.agents |= {agent.phone.endpoint: agent for agent in agents}
         await self.network.add_phones(phones)
         return agents
@@ -213,7 +211,7 @@ class Lab:
         return asyncio.create_task(self._run(visits), name="lab-customers")
 
     async def cancel(self, id: str) -> None:
-        """Hang up a call the lab placed, by its id; no error when it is over."""
+        """Hang up any open call of the lab at once, by its id; no error when it is over."""
         call = self.book.find(id)
         if call is None:
             return

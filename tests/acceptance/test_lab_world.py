@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
+import shlex
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -411,6 +413,49 @@ async def test_counts_equal_the_dealerships(lab: Lab, house: House) -> None:
     await until(lambda: {row.call_id for row in house.rows()} >= {record.call_id for record in records})
     assert {row.call_id for row in house.rows()} == {record.call_id for record in records}
     assert len({record.call_id for record in records}) == len(records)
+
+
+async def test_both_sides_can_be_made_to_hang_up_at_once(lab: Lab, house: House) -> None:
+    """A customer in a long wait and an agent in a long sentence hang up when told to, not when they are done."""
+    agents = await lab.sign_on_agents(house.phones, Habits(answers_after=(0.1, 0.2), talks=(60.0, 90.0)))
+    steps = (Listen(seconds=0.2), Press(keys="1"), Stay(seconds=60.0))
+    placed = [await lab.dial(customer(caller=f"1380013800{number}", steps=steps)) for number in range(2)]
+    await until(lambda: sum(agent.talking for agent in agents) == 2)
+    talking = [agent for agent in agents if agent.talking]
+    await talking[0].hang_up()
+    await until(lambda: lab.counts().of("customer", "answered") == 1, 3)
+    (rest,) = [call for call in placed if not call.over]
+    await rest.hang_up()
+    assert (await rest.ended(1)).hung_up_by == "lab"
+    (first,) = [record for record in lab.records() if record.kind == "customer" and record.id != rest.id]
+    assert first.hung_up_by == "far"
+
+
+async def test_cancelling_a_run_ends_its_calls(lab: Lab, house: House) -> None:
+    """A script that is cancelled leaves nobody on the line."""
+    people = (Person(kind="patient", weight=1, wish="", ending="menu", patience=(60.0, 90.0)),)
+    visits = script(seed=1, called=["4008001234"], callers=["13800138000"], rate=5, seconds=2, people=people)
+    run = lab.run_customers(visits)
+    await until(lambda: sum(bool(call.answer) for call in lab.book.open_calls) == len(visits))
+    run.cancel()
+    await until(lambda: not lab.book.open_calls, 5)
+    assert lab.counts().of("customer", "answered") == len(visits)
+
+
+async def test_a_killed_lab_leaves_no_process(lab_binary: LabBinary, tmp_path: Path) -> None:
+    """SIGKILL of the process that runs the lab takes its Asterisk along."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "lab", "run", "--trunk", "127.0.0.1:9", "--seconds", "60", "--rate", "0.01",
+        "--seed", "1", "--asterisk", shlex.join(lab_binary.argv), "--modules", str(lab_binary.modules),
+        "--folder", str(tmp_path / "lab"), env={**os.environ, **lab_binary.environment},
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    pid_file = tmp_path / "lab" / "run" / "asterisk.pid"
+    await until(lambda: pid_file.exists() and pid_file.read_text().strip(), 20)
+    pid = int(pid_file.read_text())
+    process.kill()
+    await process.wait()
+    await until(lambda: not Path(f"/proc/{pid}").exists(), 5)
 
 
 async def test_speaks_a_sound(lab: Lab, house: House) -> None:
