@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -40,6 +41,8 @@ from telephony.asterisk.resync import (
 from telephony.clock import Clock, SystemClock
 from telephony.options import SwitchOptions
 from telephony.ports import ActionUnknown, SwitchError, SwitchUnavailable
+
+log = logging.getLogger("careline.ami")
 
 #: Actions that show rights nobody should have given.
 DANGEROUS_ACTIONS: Final = ("Command", "UpdateConfig", "ModuleLoad")
@@ -281,6 +284,15 @@ class AsteriskLink:
                 self._alarm(Alarm(kind="resync", text=str(self._link_trouble)))
                 slow = isinstance(error, (CannotLogin, MissingRights))
                 await asyncio.sleep(self._timing.slow_retry if slow else wait)
+                wait = min(wait * 2, self._timing.longest_retry)
+                continue
+            except Exception as error:  # loop boundary: whoever resynchronises may fail; it is tried again
+                log.exception("the resynchronisation failed", extra={"action": "ami-resync"})
+                self._link_trouble = SwitchUnavailable(
+                    f"The resynchronisation failed ({type(error).__name__})."
+                )
+                self._alarm(Alarm(kind="resync", text=str(self._link_trouble)))
+                await asyncio.sleep(wait)
                 wait = min(wait * 2, self._timing.longest_retry)
                 continue
             wait = self._timing.first_retry

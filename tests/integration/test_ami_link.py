@@ -193,6 +193,27 @@ async def test_events_between_login_and_resync_come_after_it(fake: FakeAmi, make
     assert house.order[0] == "resync"
 
 
+async def test_a_resynchronisation_that_fails_is_tried_again(
+    fake: FakeAmi, make_house: MakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database may be away just then: the link stays up, not ready, and tries again."""
+    house = await make_house(start=False)
+    real, failures = house.link._on_resync, [OSError("database away"), OSError("still away")]
+
+    async def on_resync(resync: Resync) -> None:
+        if failures:
+            raise failures.pop()
+        await real(resync)
+
+    house.link._on_resync = on_resync
+    with caplog.at_level(logging.CRITICAL, logger="careline.ami"):
+        await house.link.start()
+        await house.ready()
+    assert len(house.resyncs) == 1
+    assert house.kinds().count("resync") == 2
+    assert house.link.trouble is None
+
+
 async def test_everything_ends_with_the_link(fake: FakeAmi, make_house: MakeHouse) -> None:
     fake.answers["Setvar"] = lambda session, headers: None
     house = await make_house()
