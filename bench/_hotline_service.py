@@ -1,0 +1,195 @@
+"""The services behind the hotline benchmark, each in a process of its own.
+
+python -m bench._hotline_service careline|plain --port P --secret S --data FOLDER [--menus N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvloop
+
+from config.menu_ports import CustomerDirectory
+from config.menus import SafeJournal
+from ivr.asterisk.server import AgiServer, Door
+from ivr.engine import Limits
+from ivr.flow import Flow
+from ivr.host import Host, Menus
+from ivr.loader import House, read_flow
+from ivr.ports import (
+    AskCallback,
+    AskOptOut,
+    AskTask,
+    AskText,
+    Ports,
+    QueueView,
+    Registered,
+    Servant,
+    Working,
+)
+from ivr.prompts import load_book
+from storage import customers
+from storage.database import Database
+from storage.journal import Journal
+from storage.migrations import upgrade
+from telephony.clock import SystemClock
+from telephony.hours import OpenState
+from telephony.numbers import E164, parse
+
+#: Customers whose numbers the callers of the benchmark have.
+CUSTOMERS = 500
+FIRST_NUMBER = 13800000000
+
+
+def bench_flow(count: int) -> Flow:
+    """Who calls, then `count` menus with one key each, then goodbye."""
+    lines = [
+        "flow: bench\nlanguage: zh-CN\nstart: who\nway_out: bye\nnodes:",
+        "  who: {do: identify, by: caller, found: menu0, several: menu0, unknown: menu0}",
+    ]
+    for number in range(count):
+        after = f"menu{number + 1}" if number + 1 < count else "bye"
+        keys = ", ".join(f'"{key}": {after}' for key in range(10))
+        lines.append(f"  menu{number}: {{do: menu, prompt: bench, keys: {{{keys}}}}}")
+    lines.append("  bye: {do: hangup}")
+    sentences = {language: {"bench", "invalid_key", "no_key"} for language in ("zh-CN", "en")}
+    return read_flow("\n".join(lines).encode(), "bench", House(queues=(), sentences=sentences))
+
+
+class _NothingElse:
+    """Ports that the benchmark's flow does not ask."""
+
+    def at_work(self, now: datetime) -> Working:
+        return Working(desk=OpenState.OPEN)
+
+    def view(self, queue: str, priority: int) -> QueueView:
+        return QueueView(ready=1, signed_in=1, position=1, expected_wait=None)
+
+    async def servant(self, customer_id: str, who: Sequence[str], queue: str) -> Servant:
+        return Servant(endpoint=None)
+
+    async def callback(self, request: AskCallback, now: datetime) -> Registered:
+        return Registered(promised_at=None)
+
+    async def task(self, request: AskTask, now: datetime) -> bool:
+        return False
+
+    async def opt_out(self, request: AskOptOut, now: datetime) -> bool:
+        return False
+
+    async def send(self, request: AskText, now: datetime) -> bool:
+        return False
+
+
+async def careline(port: int, secret: str, data: Path, menus: int) -> None:
+    """Careline's host: recognition from the customers' store, every step and result in the call log."""
+    url = f"sqlite:///{data / 'bench.db'}"
+    upgrade(url)
+    database = Database(url)
+    await database.write(_add_customers)
+    clock, rest = SystemClock(), _NothingElse()
+    journal = Journal(database, system="careline", number_of=parse, spool_folder=data / "spool")
+    host = Host(
+        menus=Menus(numbers={}, default=bench_flow(menus)),
+        ports=Ports(
+            directory=CustomerDirectory(database),
+            calendar=rest,
+            queues=rest,
+            tasks=rest,
+            suppression=rest,
+            texts=rest,
+        ),
+        journal=SafeJournal(journal),
+        book=load_book(data / "prompts"),
+        limits=Limits(),
+        number_of=parse,
+        clock=clock,
+    )
+    server = AgiServer(host.serve, Door(secret=secret, most_calls=5000), clock)
+    writer = asyncio.create_task(journal.run(), name="journal")
+    await server.start("127.0.0.1", port)
+    print("ready", flush=True)
+    await _told_to_stop()
+    await server.close(1.0)
+    await host.drain()
+    journal.stop()
+    await writer
+    database.close()
+    print(f"counts {host.counts.calls} {host.counts.routed} {host.counts.hung_up}", flush=True)
+
+
+def _add_customers(connection: object) -> None:
+    from sqlalchemy import Connection
+
+    assert isinstance(connection, Connection)
+    now = datetime.now(UTC)
+    for number in range(CUSTOMERS):
+        customer = customers.add_customer(connection, name=f"测试{number}", now=now)
+        customers.add_contact(connection, customer.id, E164(f"+86{FIRST_NUMBER + number}"), now=now)
+
+
+async def plain(port: int, data: Path, menus: int) -> None:
+    """What one writes first: asyncio streams, GET DATA, and an answer stored as a channel variable."""
+    sound = data / "prompts" / "zh-CN" / "bench"
+    stored = (data / "plain.log").open("a", encoding="ascii")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def do(line: str) -> str:
+            writer.write(line.encode() + b"\n")
+            await writer.drain()
+            return (await reader.readline()).decode()
+
+        try:
+            facts = {}
+            while line := (await reader.readline()).decode().strip():
+                name, _, value = line.partition(": ")
+                facts[name] = value
+            await do("ANSWER")
+            keys = []
+            for number in range(menus):
+                answer = await do(f"GET DATA {sound} 5000 1")
+                keys.append(answer.partition("result=")[2].strip())
+                await do(f"SET VARIABLE ANSWER{number} {keys[-1]}")
+            stored.write(f"{facts.get('agi_uniqueid')} {' '.join(keys)}\n")
+            stored.flush()
+            await do("SET VARIABLE IVR_DONE hangup")
+        except ConnectionError:
+            pass  # the caller hung up
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=512)
+    print("ready", flush=True)
+    await _told_to_stop()
+    server.close()
+
+
+async def _told_to_stop() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("which", choices=("careline", "plain"))
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--secret", default="")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--menus", type=int, default=3)
+    given = parser.parse_args()
+    if given.which == "careline":
+        uvloop.run(careline(given.port, given.secret, given.data, given.menus))
+    else:
+        asyncio.run(plain(given.port, given.data, given.menus))
+
+
+if __name__ == "__main__":
+    main()
