@@ -25,7 +25,8 @@ class AmiGone(Exception):
 class Ami:
     """One AMI connection.
 
-    `events` is called on the reader's task with every event as a dictionary; repeated headers keep the last.
+    `events` is called on the reader's task with every event as a dictionary; repeated headers keep the last, but the
+    lines of `Output` are joined.
     """
 
     def __init__(self, events: Callable[[Message], None]) -> None:
@@ -75,6 +76,10 @@ class Ami:
             raise AmiRefused(f"{action}: {message.get('Message', '')}")
         return message
 
+    async def command(self, line: str) -> str:
+        """What the switch's own command line answers to `line`; raises as `do()` does."""
+        return (await self.do("Command", {"Command": line}))["Output"]
+
     async def close(self) -> None:
         """Drop the connection."""
         if self._task is not None:
@@ -93,7 +98,10 @@ class Ami:
                 text = line.decode("utf-8", "replace").rstrip("\r\n")
                 if text:
                     name, _, value = text.partition(":")
-                    message[name] = value.lstrip()
+                    value = value.lstrip()
+                    message[name] = (
+                        f"{message[name]}\n{value}" if name == "Output" and message.get(name) else value
+                    )
                     continue
                 if message:
                     self._take(message)

@@ -87,6 +87,7 @@ MODULES: Final = (
     "app_exec",
     "pbx_config",
 )
+_OWN_PORTS: Final = (12_000, 20_000)
 _CTL_PATH_LIMIT: Final = 100  # a Unix socket's path ends at 108 bytes
 
 
@@ -142,11 +143,17 @@ class Trunk:
 
 
 def free_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
-    """A port nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port nobody uses at this moment, outside the range from which the kernel serves everybody else."""
+    chance = random.SystemRandom()
+    for _ in range(100):
+        port = chance.randrange(*_OWN_PORTS)
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+        return port
+    raise NetworkFailed(f"no free port between {_OWN_PORTS[0]} and {_OWN_PORTS[1]} on {host}")
 
 
 def trunk_endpoint(keys_by: KeysBy, hidden: bool) -> str:
@@ -335,6 +342,8 @@ class Network:
                 await asyncio.sleep(0.1)
         await self._booted.wait()
         await self.ami.do("ModuleCheck", {"Module": "chan_pjsip.so"})
+        if f"{self.host}:{self.sip_port}" not in await self.ami.command("pjsip show transports"):
+            raise NetworkFailed(f"UDP port {self.sip_port} of {self.host} is taken: name another")
 
     async def _reload_phones(self) -> None:
         self._values["phones"] = list(self._phones.values())

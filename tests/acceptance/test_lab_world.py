@@ -19,7 +19,7 @@ from fixtures_switch import CACHE
 
 from lab import Customer, Habits, HangUp, Lab, LabBinary, Listen, Phone, Press, Speak, Stay, script
 from lab.customers import Person
-from lab.network import die_with_parent, free_port
+from lab.network import NetworkFailed, die_with_parent, free_port
 from lab.sipp import ODD_CALLERS, Sipp
 from telephony.asterisk.install import AsteriskBinary, ProgramMissing, find_tool
 
@@ -181,7 +181,7 @@ class House:
             "cdr.conf": "[general]\nenable = yes\nunanswered = no\n",
             "cdr_custom.conf": CDR_CUSTOM_CONF,
             "musiconhold.conf": "[general]\n",
-            "rtp.conf": "[general]\nrtpstart = 17000\nrtpend = 18999\n",
+            "rtp.conf": "[general]\nrtpstart = 30000\nrtpend = 31999\n",
             "logger.conf": "[logfiles]\nmessages = notice,warning,error\n",
         }
         for name, text in files.items():
@@ -480,6 +480,17 @@ async def test_nothing_stays_behind(lab_binary: LabBinary, tmp_path: Path) -> No
         os.kill(pid, 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", port))
+
+
+async def test_a_taken_port_is_named(lab_binary: LabBinary, tmp_path: Path) -> None:
+    """R41: the lab says which port is taken, and leaves nothing running."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        lab = Lab(lab_binary, tmp_path / "lab", trunk=("127.0.0.1", 9), sip_port=port)
+        with pytest.raises(NetworkFailed, match=f"UDP port {port}"):
+            await lab.start()
+    assert lab.network.pid == 0
 
 
 async def test_a_killed_network_is_noticed(lab_binary: LabBinary, house: House, tmp_path: Path) -> None:
