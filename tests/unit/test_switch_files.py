@@ -1,150 +1,248 @@
-"""Reading CEL, CDR and queue_log lines: odd ones are counted and stop nothing."""
+"""The files rendered for Asterisk: what they never hold, what they always hold, which settings are refused."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from telephony.asterisk import names
-from telephony.asterisk.files import endpoint_of, moment, read_cdr, read_cel, read_queue_log
-from telephony.facts import FactKind, Source
+from telephony.asterisk.install import AsteriskBinary
+from telephony.asterisk.render import (
+    Layout,
+    RenderError,
+    SwitchSecrets,
+    UnsafeValue,
+    check,
+    dial_rules,
+    render_texts,
+)
+from telephony.options import (
+    DepartmentOptions,
+    FenceOptions,
+    HotlineOptions,
+    QueueOptions,
+    RecordingOptions,
+    SipOptions,
+    SwitchOptions,
+    TelephonyOptions,
+    TrunkOptions,
+)
+from telephony.phones import Phone, PhoneKind
 
-CAPTURES = Path(__file__).parents[1] / "captures" / "calls"
+SECRETS = SwitchSecrets(ami_events_secret="e" * 24, ami_actions_secret="a" * 24, agi_secret="g" * 24)
+BINARY = AsteriskBinary(
+    argv_prefix=("/nowhere/asterisk",),
+    version="22.10.1",
+    modules_dir=Path("/nowhere/modules"),
+    sounds_dir=None,
+    moh_dir=Path("/nowhere/moh"),
+)
+PHONES = (
+    Phone(endpoint="pDesk00000000001", secret="secret-of-desk", kind=PhoneKind.DESK, owner_id="01A"),
+    Phone(endpoint="pBrowser00000001", secret="secret-of-browser", kind=PhoneKind.BROWSER, owner_id="01B"),
+)
+LAYOUT = Layout(data=Path("/srv/careline"))
 
 
-def cel(event: str, *, extra: str = "", num: str = "13900000009", name: str = "", channel: str = "") -> str:
-    values = dict.fromkeys(names.CEL_FIELDS, "")
-    values |= {
-        "eventtype": event,
-        "eventtime": "1795302192.145477",
-        "uniqueid": "careline-1.1",
-        "linkedid": "careline-1.1",
-        "channame": channel or f"PJSIP/{names.TRUNK}-0000000b",
-        "num": num,
-        "name": name,
-        "exten": "4008001234",
-        "eventextra": extra,
-    }
-    return ",".join('"' + value.replace('"', '""') + '"' for value in values.values())
-
-
-def test_every_captured_line_is_read() -> None:
-    for folder in sorted(CAPTURES.iterdir()):
-        for file, reader in (("cel.csv", read_cel), ("cdr.csv", read_cdr), ("queue_log", read_queue_log)):
-            path = folder / file
-            if path.exists():
-                assert reader(path.read_text().splitlines()).bad == [], path
-
-
-def test_a_trunk_channel_is_a_fact_and_a_sighting() -> None:
-    reading = read_cel([cel("CHAN_START")])
-    (fact,), (sight,) = reading.facts, reading.sights
-    assert fact.kind is FactKind.LEG_STARTED
-    assert fact.data["trunk"] is True
-    assert (fact.data["caller"], fact.data["called"], fact.data["direction"]) == (
-        "13900000009",
-        "4008001234",
-        "inbound",
+def texts(options: TelephonyOptions | None = None, phones: tuple[Phone, ...] = PHONES) -> dict[str, str]:
+    options = options or TelephonyOptions(recording=RecordingOptions(enabled=True))
+    recordings = Path("/srv/careline/recordings")
+    check(options, SECRETS, phones, LAYOUT, recordings)
+    return render_texts(
+        options,
+        SECRETS,
+        phones,
+        BINARY,
+        LAYOUT,
+        recordings,
+        announce_position=True,
+        first_step_seconds=3.0,
     )
-    assert fact.at == datetime(2026, 11, 21, 23, 3, 12, 145477, tzinfo=UTC)
-    assert (sight.uniqueid, sight.direction, sight.source) == ("careline-1.1", "inbound", Source.CEL)
 
 
-def test_a_hangup_gives_the_cause_and_its_channel_end_is_told_once() -> None:
-    reading = read_cel(
-        [cel("HANGUP", extra='{"hangupcause":17,"hangupsource":"PJSIP/a7Qk2-0000000c"}'), cel("CHAN_END")]
+def test_dialplan_runs_no_program() -> None:
+    """No System, SHELL, EVAL; MixMonitor without its command argument; no address but ours."""
+    dialplan = "\n".join(
+        line for line in texts()["extensions.conf"].splitlines() if not line.lstrip().startswith(";")
     )
-    (fact,) = reading.facts
-    assert (fact.kind, fact.data) == (FactKind.LEG_ENDED, {"cause": 17, "hung_up_by": "a7Qk2"})
+    for word in (
+        "System(",
+        "TrySystem(",
+        "SHELL(",
+        "EVAL(",
+        "Exec(",
+        "Originate(",
+        "CURL(",
+        "${CALLERID(name)",
+    ):
+        assert word not in dialplan, word
+    (monitor,) = re.findall(r"MixMonitor\((.*)\)", dialplan)
+    assert monitor.count(",") == 1
+    assert "AGIEXITONHANGUP=yes" in dialplan
+
+
+def test_only_the_outbound_contexts_reach_the_trunk() -> None:
+    """S16: Dial() of the trunk stands in the outbound contexts and nowhere else."""
+    context = ""
+    for line in texts()["extensions.conf"].splitlines():
+        if line.startswith("["):
+            context = line.strip("[]")
+        if f"@{names.TRUNK}" in line and not line.lstrip().startswith(";"):
+            assert context in (names.OUTBOUND, f"{names.OUTBOUND}-dial"), line
+
+
+def test_contexts_of_the_trunk_hold_no_way_out() -> None:
+    """The inbound context includes nothing and names no outbound context."""
+    dialplan = texts()["extensions.conf"]
+    inbound = dialplan.split(f"[{names.INBOUND}]")[1].split(f"[{names.ROUTE}]")[0]
+    assert names.OUTBOUND not in inbound
+    assert "include" not in inbound
+
+
+def test_patterns_do_not_swallow_the_hang_up() -> None:
+    """Where a pattern with several steps could match h, h leaves the context (else its steps would run at the end)."""
+    for part in re.split(r"^\[", texts()["extensions.conf"], flags=re.MULTILINE)[1:]:
+        if re.search(r"^exten => _(!|\[0-9A-Za-z)", part, re.MULTILINE):
+            assert "exten => h,1,Goto(careline-end,s,1)" in part or part.startswith(names.OUTBOUND), part[
+                :200
+            ]
+
+
+def test_manager_is_on_loopback_with_two_narrow_users() -> None:
+    """S18, reliability.md 3.2."""
+    text = texts()["manager.conf"]
+    assert "bindaddr = 127.0.0.1" in text
+    assert text.count("deny = 0.0.0.0/0.0.0.0") == 2
+    assert "write = originate,call,agent,reporting" in text
+    for right in ("system", "command", "config"):
+        assert not re.search(rf"^write = .*{right}", text, re.MULTILINE)
+    assert text.count("writetimeout = 10000") == 2
+    assert "timestampevents = yes" in text
+
+
+def test_phones_and_trunk() -> None:
+    text = texts()["pjsip.conf"]
+    assert "endpoint_identifier_order = username,auth_username,ip\n" in text
+    assert "dtmf_mode = auto_info" in text
+    assert "[pBrowser00000001](phone-browser)" in text
+    assert "[pDesk00000000001](phone-desk)" in text
+    assert "type = registration" not in text
+    with_login = texts(TelephonyOptions(trunk=TrunkOptions(user="dealer", password='p$&a"ss')))["pjsip.conf"]
+    assert "type = registration" in with_login
+    assert 'password = p$&a"ss' in with_login
+
+
+def test_fallback_queue_rings_every_phone() -> None:
+    """Its members are all phones under names of their own: a pause of PJSIP/endpoint does not meet them."""
+    text = texts()["queues.conf"].split(f"[{names.FALLBACK_QUEUE}]")[1]
+    for phone in PHONES:
+        member = f"PJSIP/{phone.endpoint}/{phone.endpoint},0,{phone.owner_id},PJSIP/{phone.endpoint}"
+        assert f"member => {member}" in text
+
+
+def test_fences_are_in_the_dialplan() -> None:
+    fences = FenceOptions(
+        allowed_prefixes=["+86", "+852"],
+        refused_prefixes=["+86900"],
+        calls_per_hour=7,
+        longest_call_minutes=2,
+    )
+    text = texts(TelephonyOptions(fences=fences))["extensions.conf"]
+    assert "exten => _+852X!,1," in text
+    assert f"exten => _+86900!,1,Goto({names.OUTBOUND}-refused,prefix,1)" in text
+    assert "$[${CL_COUNT} > 7]" in text
+    assert "S(120)" in text
+    for number in ("110", "119", "120"):
+        assert f"exten => {number},1," in text
+
+
+def test_files_older_asterisks_read() -> None:
+    """Without res_cdrel_custom the same fields stand in the older mappings, in the same order."""
+    text = texts()["cel_custom.conf"]
+    assert text.count("CSV_QUOTE") == len(names.CEL_FIELDS)
+    assert "${CSV_QUOTE(${CDR(start,u)})}" in texts()["cdr_custom.conf"]
+
+
+def test_departments_and_last_resort() -> None:
+    options = TelephonyOptions(
+        departments={
+            "parts": DepartmentOptions(number="+862161234567"),
+            "care": DepartmentOptions(queue="service"),
+        },
+        hotline=HotlineOptions(last_resort_phone="pDesk00000000001"),
+    )
+    text = texts(options)["extensions.conf"]
+    assert f"Dial(Local/+862161234567@{names.OUTBOUND}/n,60,m)" in text
+    assert f"exten => department-care,1,Set(CL_HOPS=0)\n same => n,Goto({names.QUEUES},service,1)" in text
+    assert "Dial(PJSIP/pDesk00000000001,45,m)" in text
 
 
 @pytest.mark.parametrize(
-    ("event", "extra", "kind", "data"),
+    "options",
     [
-        (names.CEL_VOICEMAIL, '{"extra":"a.wav"}', FactKind.VOICEMAIL_LEFT, {"file": "a.wav"}),
-        (names.CEL_RECORDING, '{"extra":"r.wav"}', FactKind.RECORDING_STARTED, {"file": "r.wav"}),
-        (names.CEL_FALLBACK, '{"extra":"unset"}', FactKind.FALLBACK, {"why": "unset"}),
-        (names.CEL_REFUSED, '{"extra":"prefix"}', FactKind.REFUSED, {"rule": "prefix"}),
-        (names.CEL_REFUSED, "not json", FactKind.REFUSED, {"rule": "not json"}),
+        TelephonyOptions(trunk=TrunkOptions(host="1.2.3.4\nmatch = 0.0.0.0/0")),
+        TelephonyOptions(trunk=TrunkOptions(host="1.2.3.4;x")),
+        TelephonyOptions(trunk=TrunkOptions(user="a", password="x;y")),
+        TelephonyOptions(trunk=TrunkOptions(user="a", password="x\ny")),
+        TelephonyOptions(trunk=TrunkOptions(caller_id="1&PJSIP/2")),
+        TelephonyOptions(sip=SipOptions(bind="127.0.0.1 evil")),
+        TelephonyOptions(switch=SwitchOptions(agi_host="a,b")),
+        TelephonyOptions(hotline=HotlineOptions(last_resort_phone="a&b")),
+        TelephonyOptions(hotline=HotlineOptions(area_code="${X}")),
+        TelephonyOptions(hotline=HotlineOptions(numbers={"1)": "service"})),
+        TelephonyOptions(queues={"a": QueueOptions(music="x\n[evil]")}),
     ],
 )
-def test_events_of_our_dialplan(event: str, extra: str, kind: FactKind, data: dict[str, str]) -> None:
-    (fact,) = read_cel([cel(event, extra=extra)]).facts
-    assert (fact.kind, fact.data) == (kind, data)
+def test_unsafe_settings_are_refused(options: TelephonyOptions) -> None:
+    """R41, S01: nothing that would change the meaning of a file gets into it; the key is named."""
+    with pytest.raises(UnsafeValue, match=r"telephony\."):
+        texts(options)
+
+
+def test_a_secret_is_never_shown() -> None:
+    with pytest.raises(UnsafeValue) as caught:
+        texts(TelephonyOptions(trunk=TrunkOptions(user="a", password="hunter2;")))
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "name",
-    ['"quoted", "comma"', "a,b", "<img onerror>", "=cmd|'/c calc'!A1", "张三 😀", "\u202egnp", "x" * 1000],
-)
-def test_s02_names_from_outside_do_not_shift_columns(name: str) -> None:
-    (fact,) = read_cel([cel("CHAN_START", name=name)]).facts
-    assert fact.data["called"] == "4008001234"
-
-
-@pytest.mark.parametrize(
-    "line",
+    ("options", "word"),
     [
-        "",
-        "x",
-        '"CHAN_START"',
-        cel("CHAN_START") + ',"more"',
-        cel("CHAN_START")[:-1],
-        cel("CHAN_START")[: len(cel("CHAN_START")) // 2],
-        cel("CHAN_START").replace("1795302192.145477", "yesterday"),
-        cel("CHAN_START").replace("1795302192.145477", "99999999999999999"),
-        cel("CHAN_START").replace("careline-1.1", ""),
-        cel("CHAN_START").replace("careline-1.1", "x" * 200),
-        cel("CHAN_START\0"),
-        cel("a b"),
+        (TelephonyOptions(queues={"a": QueueOptions(overflow="nowhere")}), "nowhere"),
+        (TelephonyOptions(departments={"d": DepartmentOptions(queue="nowhere")}), "nowhere"),
+        (TelephonyOptions(queues={}), "empty"),
+        (TelephonyOptions(hotline=HotlineOptions(last_resort_phone="pNoSuchPhone")), "pNoSuchPhone"),
     ],
 )
-def test_bad_lines_are_counted_and_the_next_one_is_read(line: str) -> None:
-    reading = read_cel([line, cel("ANSWER")])
-    assert reading.bad_count == 1
-    assert len(reading.bad) == 1
-    assert [fact.kind for fact in reading.facts] == [FactKind.LEG_ANSWERED]
+def test_impossible_settings_are_refused(options: TelephonyOptions, word: str) -> None:
+    with pytest.raises(RenderError, match=word):
+        texts(options)
 
 
-def test_queue_log_lines_of_nobody_are_left_out() -> None:
-    reading = read_queue_log(
-        [
-            "1795302104|NONE|NONE|NONE|QUEUESTART|",
-            "1795302150|MANAGER|service|PJSIP/a7Qk2|ADDMEMBER|",
-            "1795302192|careline-1.1|service|AGENT|RINGCANCELED|300",
-            "1795302192|careline-1.1|service|NONE|ENTERQUEUE",
-            "nothing",
-            "1795302192|careline-1.1|service|PJSIP/a7Qk2|RINGNOANSWER|4000",
-        ]
-    )
-    assert reading.bad_count == 2
-    (fact,) = reading.facts
-    assert (fact.kind, fact.data) == (
-        FactKind.RING_MISSED,
-        {"queue": "service", "endpoint": "a7Qk2", "rang": 4.0},
-    )
+def test_two_phones_of_one_name_are_refused() -> None:
+    with pytest.raises(RenderError, match="pDesk00000000001"):
+        texts(phones=(PHONES[0], PHONES[0]))
 
 
-@given(st.text(max_size=300))
-def test_no_line_stops_a_reader(line: str) -> None:
-    for reader in (read_cel, read_cdr, read_queue_log):
-        reading = reader([line])
-        assert len(reading.facts) + reading.bad_count <= 1
+@pytest.mark.parametrize(
+    ("country", "area", "numbers"),
+    [
+        ("CN", "021", {"plus": "${CL_NUMBER}", "abroad": "+${CL_NUMBER:2}", "national": "+86${CL_NUMBER:1}"}),
+        ("CN", "021", {"local": "+8621${CL_NUMBER}", "bare": "+86${CL_NUMBER}"}),
+        ("US", "", {"abroad": "+${CL_NUMBER:3}", "bare": "+1${CL_NUMBER}"}),
+        ("DE", "", {"national": "+49${CL_NUMBER:1}"}),
+    ],
+)
+def test_dial_rules(country: str, area: str, numbers: dict[str, str]) -> None:
+    """What agents write becomes E.164 by the country's own prefixes."""
+    rules = {rule.label: rule.number for rule in dial_rules(country, area)}
+    for label, number in numbers.items():
+        assert rules[label] == number
 
 
-@given(st.lists(st.text(max_size=20), min_size=len(names.CEL_FIELDS), max_size=len(names.CEL_FIELDS)))
-def test_no_fields_stop_the_cel_reader(values: list[str]) -> None:
-    read_cel([",".join('"' + value.replace('"', '""') + '"' for value in values)])
-
-
-def test_moments() -> None:
-    assert moment("0.000000") is None
-    assert moment("") is None
-    assert moment("1795302192.5") == datetime(2026, 11, 21, 23, 3, 12, 500000, tzinfo=UTC)
-    assert endpoint_of("PJSIP/a7Qk2-0000001c") == "a7Qk2"
-    assert endpoint_of("PJSIP/careline-trunk-0000001c") == "careline-trunk"
-    assert endpoint_of("Local/8@careline-agents-00000001;1") == ""
+def test_a_long_path_gets_a_short_socket() -> None:
+    """A Unix socket's path has room for 108 bytes."""
+    assert Layout(data=Path("/srv/x")).run == Path("/srv/x/asterisk/run")
+    assert len(str(Layout(data=Path("/srv") / ("x" * 200)).run)) < 90
