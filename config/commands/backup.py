@@ -28,6 +28,8 @@ def backup(
 ) -> None:
     """Back up the database while the service runs. The file holds personal data: it is readable by you only."""
     settings = _settings(config)
+    if not file.absolute().parent.is_dir():
+        _fail(f"{file.absolute().parent}: there is no such folder. Nothing was written.", 2)
     try:
         manifest = backups.back_up(
             settings.database_url,
@@ -57,6 +59,8 @@ def restore(
     Calls that were open are closed as interrupted; nothing from before is dialed or sent by itself.
     """
     settings = _settings(config)
+    if not file.is_file():
+        _fail(f"{file}: there is no such file. Nothing was changed.", 2)
     try:
         manifest = backups.restore(
             settings.database_url,
