@@ -103,14 +103,19 @@ class Fold:
         self.calls = 0
         self.now = datetime.now(UTC)
         self.done = asyncio.Event()
-        self.began = self.ended = 0.0
+        self.seconds = self.cpu = 0.0
+
+    def start(self) -> None:
+        """The stream is asked for now."""
+        self.seconds, self.cpu = time.perf_counter(), time.process_time()
 
     def event(self, name: str, get: Callable[[str], str]) -> None:
         """One event, as the arm's client gives it."""
         self.events += 1
         if name == "UserEvent" and get("UserEvent") == "BenchEnd":
             self.flush()
-            self.ended = time.perf_counter()
+            self.seconds = time.perf_counter() - self.seconds
+            self.cpu = time.process_time() - self.cpu
             self.done.set()
             return
         self.facts.extend(self.facts_of(name, get, self.now))
@@ -145,7 +150,7 @@ async def ours(port: int, fold: Fold) -> None:
     )  # fmt: skip
     task = asyncio.create_task(session.run())
     await session.wait_up()
-    fold.began = time.perf_counter()
+    fold.start()
     session.send_action(SimpleAction("UserEvent", UserEvent="Go"))
     await fold.done.wait()
     task.cancel()
@@ -168,7 +173,7 @@ async def asterisk_ami(port: int, fold: Fold) -> None:
     client.add_event_listener(lambda event, **_: loop.call_soon_threadsafe(on_loop, event))
     future = client.login("bench", "only-for-the-bench")
     await loop.run_in_executor(None, lambda: future.response)
-    fold.began = time.perf_counter()
+    fold.start()
     client.send_action(SimpleAction("UserEvent", UserEvent="Go"))
     # Its disconnect() would wait out the time-out; the thread is a daemon and ends with the process.
     await fold.done.wait()
@@ -189,7 +194,7 @@ async def panoramisk(port: int, fold: Fold) -> None:
     manager.register_event("*", on_event)
     await manager.connect()
     await logged_in.wait()
-    fold.began = time.perf_counter()
+    fold.start()
     manager.send_action({"Action": "UserEvent", "UserEvent": "Go"})
     await fold.done.wait()
     manager.close()
@@ -201,19 +206,9 @@ def arm(name: str, port: int) -> None:
 
     async def main() -> None:
         fold = Fold()
-        before = time.process_time()
         await clients[name](port, fold)
-        seconds = fold.ended - fold.began
-        print(
-            json.dumps(
-                {
-                    "seconds": seconds,
-                    "cpu": time.process_time() - before,
-                    "handled": fold.events,
-                    "calls": fold.calls,
-                }
-            )
-        )
+        told = {"seconds": fold.seconds, "cpu": fold.cpu, "handled": fold.events, "calls": fold.calls}
+        print(json.dumps(told))
 
     asyncio.run(main())
 
