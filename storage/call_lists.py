@@ -42,6 +42,8 @@ _ORDERS: Final[Mapping[CallSort, tuple[Any, bool]]] = {
     CallSort.LONGEST_WAIT: (calls.c.wait_seconds, True),
     CallSort.LONGEST_TALK: (calls.c.talk_seconds, True),
 }
+#: More calls than any trunk carries at once.
+_MOST_OPEN: Final = 10_000
 #: Facts name phones; nobody outside needs an endpoint's name.
 _HIDDEN_DATA: Final = frozenset({"endpoint", "peer", "channel", "file", "secret"})
 
@@ -61,8 +63,18 @@ def list_calls(
     order = (column.desc(), calls.c.id.desc()) if descending else (column.asc(), calls.c.id.asc())
     found: list[tuple[Any, str]] = []
     for scope in _scopes(viewer):
-        statement = select(column, calls.c.id).where(scope, *where).order_by(*order).limit(limit + 1)
-        found += [(row[0], row[1]) for row in connection.execute(statement)]
+        statement = select(column, calls.c.id).where(scope, *where)
+        if wanted.scope is CallScope.OPEN:
+            # Few calls are open: their own small index is read first and sorted then. Without the fence of
+            # a limited subquery SQLite would walk the whole log in the order of its start times.
+            few = statement.limit(_MOST_OPEN).subquery()
+            at, call_id = few.c[column.name], few.c.id
+            statement = select(at, call_id).order_by(
+                *((at.desc(), call_id.desc()) if descending else (at.asc(), call_id.asc()))
+            )
+        else:
+            statement = statement.order_by(*order)
+        found += [(row[0], row[1]) for row in connection.execute(statement.limit(limit + 1))]
     found.sort(reverse=descending)
     kept = found[:limit]
     by = by_ids(connection, [call_id for _value, call_id in kept])

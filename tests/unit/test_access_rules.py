@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -223,3 +224,15 @@ async def test_passwords_are_checked_in_threads_and_a_flood_is_refused() -> None
         assert sum(isinstance(one, PasswordsBusy) for one in many) == 5
     finally:
         passwords.close()
+
+
+def test_the_documented_table_of_rights_is_the_real_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "access.md").read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"
+    ]
+    roles = [Role(name) for name in rows[0][1:]]
+    written = {row[0].strip("`"): [cell == "yes" for cell in row[1:]] for row in rows[2:]}
+    assert written == {
+        permission.value: [permission in GRANTS[role] for role in roles] for permission in Permission
+    }
