@@ -15,7 +15,6 @@ from typing import Final
 
 import structlog
 
-from access.ids import new_id
 from ivr import engine
 from ivr.engine import (
     AllowRecording,
@@ -61,6 +60,7 @@ from telephony.asterisk import names
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
 from telephony.numbers import is_hidden
+from telephony.tracker import call_id
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +179,7 @@ class Host:
 
     async def _serve_new(self, line: Line, flow: Flow) -> None:
         arrival, now = line.arrival, self._clock.now()
-        call = _Call(arrival, new_id(now))
+        call = _Call(arrival, call_id("", arrival.linkedid, now))
         caller = self._number_of(arrival.caller)
         started = call.note(
             FactKind.IVR_STARTED,

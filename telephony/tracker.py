@@ -89,7 +89,8 @@ def call_id(system: str, linkedid: str, now: datetime) -> CallId:
     """The id of a call, worked out from the switch's: whoever sees the call first gives it the same id.
 
     A linkedid we chose ourselves (a ULID) is the id. Else the time is the linkedid's own epoch second and
-    the rest a digest of system and linkedid; `now` serves only where the linkedid holds no time.
+    the rest a digest of it; `now` serves only where the linkedid holds no time. `system` counts only where
+    the linkedid does not name its switch itself (`careline-1795302192.11` does).
     """
     if len(linkedid) == 26 and all(letter in _LETTERS for letter in linkedid):
         return CallId(linkedid)
@@ -98,7 +99,8 @@ def call_id(system: str, linkedid: str, now: datetime) -> CallId:
     if seconds.isdecimal() and len(seconds) <= 11:
         at = datetime.fromtimestamp(int(seconds), UTC)
     stamp = new_id(at)[:10]
-    value = int.from_bytes(hashlib.sha256(f"{system}\n{linkedid}".encode()).digest()[:10], "big")
+    named = linkedid if "-" in linkedid else f"{system}-{linkedid}"
+    value = int.from_bytes(hashlib.sha256(named.encode()).digest()[:10], "big")
     letters = []
     for _ in range(16):
         value, rest = divmod(value, 32)
