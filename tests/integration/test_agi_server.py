@@ -37,6 +37,8 @@ from telephony.numbers import parse
 
 SECRET = "a-long-secret"
 SETTINGS = Settings()
+#: How a prompt begins on the wire: one file, or several.
+PROMPTS = ("GET DATA", "EXEC Read")
 
 
 @dataclass
@@ -211,12 +213,25 @@ class Switch:
         self.said.append(line)
         return line
 
-    async def hear(self, start: str) -> str:
-        """Answer commands as a switch does until one begins with `start`; leave that one open."""
+    async def press(self, keys: str, status: str = "") -> str:
+        """Answer the next prompt with keys; none is silence, `status` HANGUP a sound that is not there."""
+        line = await self.hear(*PROMPTS)
+        if line.startswith("GET DATA"):
+            value = "-1" if status else keys or " (timeout)"
+            self.writer.write(f"200 result={value}\n".encode())
+            return line
+        self.writer.write(b"200 result=0\n")
+        assert await self.command() == "GET FULL VARIABLE ${CL_KEYS}/${READSTATUS}"
+        ended = status or ("OK" if keys else "TIMEOUT")
+        self.writer.write(f"200 result=1 ({keys}/{ended})\n".encode())
+        return line
+
+    async def hear(self, *starts: str) -> str:
+        """Answer commands as a switch does until one begins with one of `starts`; leave that one open."""
         while True:
             line = await self.command()
             assert line, self.said
-            if line.startswith(start):
+            if line.startswith(starts):
                 return line
             self.writer.write(b"200 result=0\n")
 
@@ -250,8 +265,8 @@ async def test_a_caller_is_logged_before_the_greeting_and_routed_as_the_last_act
     assert await switch.command() == "ANSWER"
     assert desk.house.order == ["ivr_started"]
     switch.writer.write(b"200 result=0\n")
-    await switch.answer_to("GET DATA", " (timeout)")
-    await switch.answer_to("GET DATA", "2")
+    await switch.press("")
+    await switch.press("2")
     done = await switch.answer_to("EXEC MSet", "0")
     assert await switch.closed()
     call_id = desk.house.facts[0].data["call_id"]
@@ -263,23 +278,22 @@ async def test_a_caller_is_logged_before_the_greeting_and_routed_as_the_last_act
     assert len(set(keys)) == len(keys)
 
 
-async def test_one_round_trip_a_menu_and_no_switch_left_unarmed(desk: Desk) -> None:
+async def test_a_menu_is_one_command_and_the_dead_mans_switch_is_armed_before_it(desk: Desk) -> None:
     switch = await Switch.call(desk)
-    await switch.answer_to("GET DATA", " (timeout)")
-    await switch.answer_to("GET DATA", "2")
+    await switch.press("")
+    await switch.press("2")
     await switch.answer_to("EXEC MSet", "0")
-    said = [line.split(" ")[0:2] for line in switch.said]
-    assert said.count(["GET", "DATA"]) == 2
-    first = switch.said.index(next(line for line in switch.said if line.startswith("GET DATA")))
-    assert switch.said[first - 1].startswith("SET VARIABLE TIMEOUT(absolute) ")
+    prompts = [number for number, line in enumerate(switch.said) if line.startswith(PROMPTS)]
+    assert len(prompts) == 2
+    assert switch.said[prompts[0] - 1].startswith("SET VARIABLE TIMEOUT(absolute) ")
 
 
 async def test_the_result_is_stored_before_the_last_prompt(desk: Desk) -> None:
     """reliability.md 1.3, step 4: what the caller chose is committed before he hears it confirmed."""
     switch = await Switch.call(desk)
-    await switch.answer_to("GET DATA", " (timeout)")
-    await switch.answer_to("GET DATA", "7")
-    await switch.answer_to("GET DATA", "1")
+    await switch.press("")
+    await switch.press("7")
+    await switch.press("1")
     await switch.hear("EXEC Playback")
     assert "opt_out +8613911112222" in desk.house.order
     assert desk.house.order[-2:] == ["opted_out", "ivr_ended"]
@@ -290,8 +304,8 @@ async def test_the_result_is_stored_before_the_last_prompt(desk: Desk) -> None:
 async def test_refusing_the_recording_leaves_the_variable_unset(desk: Desk) -> None:
     """C08."""
     switch = await Switch.call(desk)
-    await switch.answer_to("GET DATA", "9")
-    await switch.answer_to("GET DATA", "2")
+    await switch.press("9")
+    await switch.press("2")
     assert "CL_RECORD" not in await switch.answer_to("EXEC MSet", "0")
     notice = next(fact for fact in desk.house.facts if fact.kind is FactKind.NOTICE_GIVEN)
     assert notice.data["refused"] is True
@@ -309,9 +323,9 @@ async def test_a_caller_who_leaves_the_queue_keeps_call_and_language(desk: Desk)
 
 async def test_a_steps_keys_are_stored_within_two_seconds_while_the_caller_thinks(desk: Desk) -> None:
     switch = await Switch.call(desk)
-    await switch.answer_to("GET DATA", " (timeout)")
-    await switch.answer_to("GET DATA", "8")
-    await switch.hear("GET DATA")
+    await switch.press("")
+    await switch.press("8")
+    await switch.hear(*PROMPTS)
     await until(lambda: ("main", "8") in desk.house.pressed())
     switch.close()
     await until(lambda: desk.house.order[-1] == "ivr_ended")
@@ -324,8 +338,8 @@ async def test_callers_odd_numbers_are_served_and_tied_to_nobody(desk: Desk) -> 
     numbers = ["unknown", "anonymous", "abc", "1" * 40, "008613911112222", "+8613911112222", "13911112222"]
     for index, caller in enumerate(numbers):
         switch = await Switch.call(desk, uniqueid=f"t-{index}.1", caller=caller)
-        await switch.answer_to("GET DATA", " (timeout)")
-        await switch.answer_to("GET DATA", "2")
+        await switch.press("")
+        await switch.press("2")
         await switch.answer_to("EXEC MSet", "0")
         last = [fact for fact in desk.house.facts if fact.kind is FactKind.IDENTIFIED][-1]
         found[caller] = last.data["customer_id"] or last.data["explained"]
@@ -346,8 +360,8 @@ async def test_callers_odd_numbers_are_served_and_tied_to_nobody(desk: Desk) -> 
 async def test_hanging_up_in_the_menu_ends_the_call_in_the_log(desk: Desk) -> None:
     for index, goodbye in enumerate((b"HANGUP\n", b"", b"511 dead\n", b"200 res")):
         switch = await Switch.call(desk, uniqueid=f"t-{index}.1")
-        await switch.answer_to("GET DATA", " (timeout)")
-        await switch.hear("GET DATA")
+        await switch.press("")
+        await switch.hear(*PROMPTS)
         switch.writer.write(goodbye)
         switch.close()
         await until(lambda: desk.server.calls == 0)
@@ -371,7 +385,7 @@ async def test_a_switch_that_talks_nonsense_is_left(desk: Desk, nonsense: bytes)
 async def test_a_prompt_that_cannot_be_played_does_not_lose_the_caller(desk: Desk) -> None:
     switch = await Switch.call(desk)
     for _ in range(4):
-        await switch.answer_to("GET DATA", "-1")
+        await switch.press("", "HANGUP")
     assert (await switch.answer_to("EXEC MSet", "0")).endswith("IVR_DONE=queue-service-1-300")
 
 
@@ -382,8 +396,8 @@ async def test_ports_that_are_away_or_slow_do_not_keep_the_caller(
     for index, (away, slow) in enumerate(((True, 0.0), (False, 30.0))):
         desk.house.away, desk.house.slow = away, slow
         switch = await Switch.call(desk, uniqueid=f"t-{index}.1")
-        await switch.answer_to("GET DATA", " (timeout)")
-        await switch.answer_to("GET DATA", "2")
+        await switch.press("")
+        await switch.press("2")
         assert (await switch.answer_to("EXEC MSet", "0")).endswith("IVR_DONE=queue-sales-0-300")
     assert desk.host.counts.unanswered_questions == 2
 
@@ -397,9 +411,9 @@ async def test_no_log_no_menu_the_caller_falls_back_to_people(desk: Desk) -> Non
 
 async def test_a_log_that_goes_away_in_the_call_does_not_keep_the_caller(desk: Desk) -> None:
     switch = await Switch.call(desk)
-    await switch.answer_to("GET DATA", " (timeout)")
+    await switch.press("")
     desk.house.journal_away = True
-    await switch.answer_to("GET DATA", "2")
+    await switch.press("2")
     assert (await switch.answer_to("EXEC MSet", "0")).endswith("IVR_DONE=queue-sales-0-300")
 
 
@@ -430,9 +444,9 @@ async def test_a_flow_that_fails_takes_only_its_own_caller_down(desk: Desk) -> N
 
 async def test_shutting_down_lets_callers_finish_and_then_hands_them_over(desk: Desk) -> None:
     switch = await Switch.call(desk)
-    await switch.answer_to("GET DATA", " (timeout)")
+    await switch.press("")
     closing = asyncio.create_task(desk.server.close(5))
-    await switch.answer_to("GET DATA", "2")
+    await switch.press("2")
     assert (await switch.answer_to("EXEC MSet", "0")).endswith("IVR_DONE=queue-sales-0-300")
     await closing
     with pytest.raises(OSError):  # noqa: PT011 - refused or reset, by the machine

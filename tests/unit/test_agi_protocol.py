@@ -23,6 +23,7 @@ from ivr.asterisk.protocol import (
     parse_opening,
     parse_result,
     playback,
+    read,
     set_variables,
 )
 from ivr.ports import LineGone
@@ -165,8 +166,9 @@ def test_a_caller_who_hung_up_is_no_result() -> None:
 
 
 def test_commands_are_what_asterisk_reads() -> None:
-    assert get_data(["/p/a", "/p/b"], 5000, 1) == b"GET DATA /p/a&/p/b 5000 1\n"
-    assert get_data([], 5000, 4) == b'GET DATA "" 5000 4\n'
+    assert get_data("/p/a", 5000, 1) == b"GET DATA /p/a 5000 1\n"
+    assert get_data("", 5000, 4) == b'GET DATA "" 5000 4\n'
+    assert read(["/p/a", "/p/b"], 1500, 1) == b"EXEC Read CL_KEYS,/p/a&/p/b,1,,1,1.5\n"
     assert playback(["/p/a", "/p/b"]) == b"EXEC Playback /p/a&/p/b\n"
     assert set_variables([("TIMEOUT(absolute)", "9")]) == b"SET VARIABLE TIMEOUT(absolute) 9\n"
     assert (
@@ -183,7 +185,9 @@ def test_commands_are_what_asterisk_reads() -> None:
 def test_nothing_that_means_more_goes_on_the_wire(text: str) -> None:
     """S01: CR, LF, NUL, comma, ampersand, expressions, quotes, length."""
     with pytest.raises(CommandRefused):
-        get_data([text], 1000, 1)
+        get_data(text, 1000, 1)
+    with pytest.raises(CommandRefused):
+        read(["/p/a", text], 1000, 1)
     with pytest.raises(CommandRefused):
         playback([text])
     with pytest.raises(CommandRefused):
@@ -205,4 +209,4 @@ def test_long_lists_are_cut_into_commands_that_fit_and_lose_nothing(files: list[
     pieces = chunks(files)
     assert [file for piece in pieces for file in piece] == files
     for piece in pieces:
-        assert len(get_data(piece, 600_000, 64)) <= protocol.LONGEST_COMMAND
+        assert len(read(piece, 600_000, 64)) <= protocol.LONGEST_COMMAND
