@@ -186,9 +186,9 @@ class HouseTasks:
                 queue=request.queue,
                 customer_id=request.customer_id,
             )
-            if task.number is None:
+            if task is None:
                 return Registered(promised_at=None)
-            return Registered(promised_at=task.promised_by or task.due_at, number=task.number)
+            return Registered(promised_at=task.promised_by or task.due_at, number=task.number or "")
 
         try:
             return await self._database.write(work)

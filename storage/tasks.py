@@ -499,11 +499,14 @@ class CallTasks:
         queue: str | None = None,
         customer_id: str | None = None,
         promised_by: datetime | None = None,
-    ) -> Task:
+    ) -> Task | None:
         """Register a call-back wish, durable with the transaction; once per call: the first promise stands.
 
-        A number that cannot be read becomes the task's subject.
+        None where the number cannot be read: nothing is stored, and another number may be asked for.
         """
+        wanted = parse(number, self._country, self._area_code)
+        if wanted is None:
+            return None
         promised = promised_by or self.promise(now)
         caller = Caller(
             kind=TaskKind.CALLBACK,
@@ -511,7 +514,7 @@ class CallTasks:
             at=now,
             due_at=promised,
             promised_by=promised,
-            number=parse(number, self._country, self._area_code),
+            number=wanted,
             raw_number=number,
             queue=queue,
             customer_id=customer_id,

@@ -333,10 +333,12 @@ def _walk(database: Database, state: Literal["open", "closed", "all"], expected:
 def test_a_callback_asked_for_twice_keeps_its_first_promise(database: Database, clock: Clock) -> None:
     at = clock.now()
 
-    def ask(connection: Connection, now: datetime) -> Task:
-        return REACTION.ask_callback(connection, call_id="a", number="13800000001", now=now, queue="service")
+    def ask(connection: Connection, now: datetime, number: str = "13800000001") -> Task | None:
+        return REACTION.ask_callback(connection, call_id="a", number=number, now=now, queue="service")
 
+    assert database.write_now(lambda connection: ask(connection, at, "1380000")) is None
     first = database.write_now(lambda connection: ask(connection, at))
+    assert first is not None
     again = database.write_now(lambda connection: ask(connection, at + MINUTE))
     assert first == again
     assert first.promised_by == at + 30 * MINUTE
