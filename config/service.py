@@ -10,6 +10,7 @@ import asyncio
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -37,7 +38,7 @@ from crm.records.matching import decide
 from ivr.asterisk.server import AgiServer, Door
 from ivr.host import Host
 from ivr.ports import Ports
-from storage import calls, customers, idempotency, optouts, recordings
+from storage import calls, customers, idempotency, optouts, recordings, sessions
 from storage.agents import AgentTable, all_phones
 from storage.database import Database, StorageUnavailable
 from storage.imports import Importer
@@ -77,6 +78,8 @@ _DRAIN_SECONDS = 15.0
 #: Agents' facts that wait to be followed; beyond it the next reconciliation catches up.
 _FOLLOW_LIMIT = 10_000
 _FOLLOWED = frozenset({FactKind.RINGING, FactKind.RING_MISSED, FactKind.CONNECTED, FactKind.LEG_ENDED})
+#: Facts that say who; the log wants a person, not a phone.
+_NAMES_AGENT = frozenset({FactKind.RINGING, FactKind.RING_MISSED, FactKind.CONNECTED, FactKind.DISCONNECTED})
 
 
 class Service:
@@ -229,6 +232,7 @@ class Service:
                 figures=self._figures,
                 read_number=self.read_number,
                 queue_labels={name: queue.label for name, queue in phone.queues.items()},
+                zone=settings.calendar.zone,
                 dealership=settings.dealership,
             )
         )
@@ -300,10 +304,19 @@ class Service:
         facts = facts_of_all(((event.name, event.get) for event in events), self.clock.now())
         if not facts:
             return
+        facts = [self._with_agent(fact) for fact in facts]
         self.journal.record_soon(*facts)
         for fact in facts:
             if fact.kind in _FOLLOWED and not self._following.full():
                 self._following.put_nowait(fact)
+
+    def _with_agent(self, fact: Fact) -> Fact:
+        """A phone rung directly, not by a queue: the switch knows the phone, we know whose it is."""
+        endpoint = fact.data.get("endpoint")
+        if not endpoint or fact.data.get("agent") or fact.kind not in _NAMES_AGENT:
+            return fact
+        owner = self.agents.owner_of(str(endpoint))
+        return replace(fact, data={**fact.data, "agent": owner}) if owner else fact
 
     async def _follow(self) -> None:
         """Move agents along with their calls, one after the other, apart from the reading of events."""
@@ -423,6 +436,9 @@ class Service:
                 )
                 (self.layout.voicemail / message.file).unlink(missing_ok=True)
             await self.database.write(lambda c: idempotency.forget_old_answers(c, now=now))
+            await self.database.write(
+                lambda c: sessions.delete_old_sessions(c, before=now - timedelta(days=30))
+            )
         except (StorageUnavailable, OSError) as error:
             log.warning("retention goes on tomorrow", action="retention_delayed", why=str(error))
 
@@ -495,6 +511,23 @@ class Service:
         yield Figure(
             name="careline_facts_refused", help="Facts put aside", value=state.refused, kind="counter"
         )
+        if (figures := self.reconciler.gauges) is not None:
+            yield Figure(name="careline_calls_open", help="Calls without an end", value=figures.open)
+            yield Figure(
+                name="careline_calls_recovered",
+                help="Calls of a day built from files",
+                value=figures.recovered,
+            )
+            yield Figure(
+                name="careline_calls_interrupted",
+                help="Calls of a day nobody saw end",
+                value=figures.interrupted,
+            )
+            yield Figure(
+                name="careline_calls_missing",
+                help="Trunk calls without a row; must be 0",
+                value=figures.missing,
+            )
         yield Figure(name="careline_ami_lag_seconds", help="Age of the newest event", value=events.lag)
         yield Figure(name="careline_ami_queued", help="Events waiting", value=events.queued)
         yield Figure(name="careline_ami_lost", help="Events lost", value=events.lost, kind="counter")

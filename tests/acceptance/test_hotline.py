@@ -1,0 +1,203 @@
+"""The hotline, end to end: real Asterisk, real service, customers who call over SIP, agents who answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from fixtures_house import House, a_house, until, when
+
+from lab.agents import Habits
+from lab.customers import Listen, Press, Stay
+from telephony.phones import PhoneKind
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+#: Through welcome, notice and menu to a person: the keys may come while the menu speaks.
+BOOK = (Listen(seconds=2.0), Press(keys="1"), Listen(seconds=0.5), Press(keys="#"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[House]:
+    async with a_house() as built:
+        await built.sign_in("agent1")
+        await built.sign_in("agent2")
+        yield built
+
+
+async def free(house: House) -> None:
+    """Every agent is ready and no call is open."""
+
+    async def quiet() -> bool:
+        open_calls = await house.site.get("/calls", scope="open", limit="1")
+        states = [await house.agent_state(login) for login in house.agents]
+        return not open_calls["items"] and all(state == "ready" for state in states)
+
+    await until(quiet, 30.0, saying="calls or agents that never got free")
+
+
+@pytest.mark.parametrize("keys_by", ["rfc4733", "info"])
+async def test_a_customer_walks_the_menu_and_talks_to_an_agent(house: House, keys_by: str) -> None:
+    """Keys by RFC 4733 and by SIP INFO; the row has times to the second, keys, agent and recording."""
+    await free(house)
+    placed = await house.call(
+        caller="13918001001", keys_by=keys_by, steps=(Listen(seconds=2.5), Press(keys="1"), Stay(seconds=30))
+    )
+    record = await placed.ended(40)
+    row = await house.state_of(placed, "ended")
+    answered_by = next(
+        one for one in house.lab.records() if one.kind == "agent" and one.answer >= record.start
+    )
+    owner = next(
+        person
+        for person in house.site.people.values()
+        if person.phones and person.phone(PhoneKind.DESK).endpoint == answered_by.called
+    )
+    assert row["outcome"] == "answered"
+    assert row["agent_id"] == owner.id
+    assert row["keys"].split()[0] == "main=1"
+    assert row["customer_id"], "the number is in the sample dealership's records"
+    assert when(row["started_at"]) == pytest.approx(record.start, abs=1.0)
+    assert when(row["ended_at"]) == pytest.approx(record.end, abs=1.0)
+    assert when(row["connected_at"]) == pytest.approx(answered_by.answer, abs=1.0)
+    assert row["talk_seconds"] == pytest.approx(answered_by.end - answered_by.answer, abs=1.0)
+
+    async def kept() -> list[object]:
+        return house.rows("SELECT * FROM recordings WHERE call_id = ? AND state = 'kept'", row["id"])
+
+    [recording] = await until(kept, 40.0, saying="the recording was never measured")
+    assert recording["seconds"] == pytest.approx(row["talk_seconds"], abs=1.0)
+
+
+async def test_a_caller_who_gives_up_waiting_becomes_one_task_that_a_talk_closes(house: House) -> None:
+    await free(house)
+    for login in house.agents:
+        person = house.person(login)
+        await house.site.post(f"/agents/{person.id}/pause", {"reason": "lunch"})
+    caller = "13900001019"
+    try:
+        gone = await house.call(caller=caller, steps=(Listen(seconds=2.5), Press(keys="0"), Stay(seconds=90)))
+        await house.state_of(gone, "queued", seconds=60)
+        await gone.hang_up()
+        row = await house.state_of(gone, "ended")
+        assert row["outcome"] == "abandoned"
+        assert row["wait_seconds"] > 0
+    finally:
+        for login in house.agents:
+            await house.site.post(f"/agents/{house.person(login).id}/ready")
+    open_tasks = "SELECT * FROM tasks WHERE number = ? AND state = 'open'"
+    [task] = house.rows(open_tasks, f"+86{caller}")
+    assert task["kind"] == "missed_call"
+    again = await house.call(caller=caller, steps=(Listen(seconds=2.5), Press(keys="0"), Stay(seconds=20)))
+    await again.ended(40)
+    row = await house.state_of(again, "ended")
+    assert row["outcome"] == "answered"
+
+    async def closed() -> bool:
+        return not house.rows(open_tasks, f"+86{caller}")
+
+    await until(closed)
+
+
+async def test_hold_resume_and_blind_transfer_keep_one_story(house: House) -> None:
+    """M-074, features 21 and 73: the record goes along."""
+    await free(house)
+    for agent in house.agents.values():
+        agent.habits = Habits(answers_after=(0.1, 0.2), talks=(60.0, 60.0))
+    try:
+        placed = await house.call(
+            caller="13918001003", steps=(Listen(seconds=2.5), Press(keys="2"), Stay(seconds=90, speaks=True))
+        )
+        row = await house.state_of(placed, "talking")
+        first = row["agent_id"]
+        other = next(p for p in house.site.people.values() if p.login in house.agents and p.id != first)
+        path = f"/calls/{row['id']}"
+        await house.site.post(f"{path}/hold", {"agent_id": first})
+        assert (await house.state_of(placed, "held"))["state"] == "held"
+        await asyncio.sleep(1.0)  # time on hold is what is measured
+        await house.site.post(f"{path}/resume", {"agent_id": first})
+        await house.state_of(placed, "talking")
+        await house.site.post(
+            f"{path}/transfer", {"agent_id": first, "target": {"kind": "agent", "name": other.id}}
+        )
+
+        async def with_other() -> object:
+            now = await house.detail(row["id"])
+            return now if now["state"] == "talking" and now["agent_id"] == other.id else None
+
+        await until(with_other, 15.0, saying="the other agent never had the call")
+        await placed.hang_up()
+        row = await house.state_of(placed, "ended")
+        assert row["outcome"] == "answered"
+        assert 0.8 <= row["hold_seconds"] <= 4.0
+        assert "blind" in row["transfers"]
+        assert len(house.rows("SELECT id FROM calls WHERE raw_number = '13918001003'")) == 1
+    finally:
+        for agent in house.agents.values():
+            agent.habits = Habits(answers_after=(0.2, 0.4), talks=(3.0, 3.0))
+
+
+async def test_attended_transfer_and_conference(house: House) -> None:
+    await free(house)
+    for agent in house.agents.values():
+        agent.habits = Habits(answers_after=(0.1, 0.2), talks=(60.0, 60.0))
+    try:
+        placed = await house.call(
+            caller="13918001005", steps=(Listen(seconds=2.5), Press(keys="2"), Stay(seconds=90, speaks=True))
+        )
+        row = await house.state_of(placed, "talking")
+        first = row["agent_id"]
+        other = next(p for p in house.site.people.values() if p.login in house.agents and p.id != first)
+        path = f"/calls/{row['id']}"
+        target = {"agent_id": first, "target": {"kind": "agent", "name": other.id}}
+        await house.site.post(f"{path}/consult", target)
+        await house.state_of(placed, "held")
+
+        async def consulted() -> bool:
+            return bool(house.agents[other.login].talking)
+
+        await until(consulted, 15.0, saying="the consulted agent never answered")
+        await house.site.post(f"{path}/complete-transfer", {"agent_id": first})
+
+        async def with_other() -> object:
+            now = await house.detail(row["id"])
+            return now if now["state"] == "talking" and now["agent_id"] == other.id else None
+
+        await until(with_other, 15.0, saying="the customer never reached the consulted agent")
+        await placed.hang_up()
+        row = await house.state_of(placed, "ended")
+        assert "attended" in row["transfers"]
+        assert row["talk_seconds"] > 0
+    finally:
+        for agent in house.agents.values():
+            agent.habits = Habits(answers_after=(0.2, 0.4), talks=(3.0, 3.0))
+
+
+async def test_the_proof_of_the_day_is_zero(house: House) -> None:
+    """Every Call-ID that the callers' own log holds is one call row; the day's difference is 0."""
+    await free(house)
+    theirs = [
+        record for record in house.lab.records() if record.kind == "customer" and record.sip_code == 200
+    ]
+    assert theirs
+
+    async def imported() -> bool:
+        known = {row["sip_call_id"] for row in house.rows("SELECT sip_call_id FROM calls")}
+        return {record.call_id for record in theirs} <= known
+
+    await until(imported, 20.0, saying="Call-IDs without a row")
+    for record in theirs:
+        [row] = house.rows("SELECT * FROM calls WHERE sip_call_id = ?", record.call_id)
+        assert row["customer_id"] or row["explained"]
+    day = time.strftime("%Y-%m-%d", time.localtime())
+    import sys
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "config", "check", "calls", "--config", str(house.site.config), "--day", day,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said = (await process.communicate())[0].decode()
+    assert process.returncode == 0, said

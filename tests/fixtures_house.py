@@ -1,0 +1,173 @@
+"""A whole house for acceptance tests: Asterisk, the service, and the outside world, each its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from config.site import Person, Site, merged, private_ports
+from lab.agents import Agent, Habits
+from lab.customers import Customer
+from lab.network import LabBinary
+from lab.network import Phone as LabPhone
+from lab.world import Lab, Placed
+from telephony.asterisk.install import AsteriskBinary, ensure_asterisk
+from telephony.phones import PhoneKind
+
+ROOT = Path(__file__).resolve().parents[1]
+ALWAYS = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "open": "00:00", "close": "24:00"}]
+QUEUE = {"wrapup_seconds": 1, "missed_before_pause": 0}
+
+
+async def until(what: Callable[[], Awaitable[Any]], seconds: float = 20.0, *, saying: str = "") -> Any:
+    """Wait until `what` gives something true, and give it. Fails with the last value at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = await what()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {saying or found!r}"
+        await asyncio.sleep(0.1)
+
+
+def when(text: str | None) -> float:
+    """An API moment as epoch seconds; 0 for none."""
+    return datetime.fromisoformat(text).astimezone(UTC).timestamp() if text else 0.0
+
+
+@dataclass
+class House:
+    """One dealership and the world around it."""
+
+    site: Site
+    lab: Lab
+    binary: AsteriskBinary
+    agents: dict[str, Agent]
+
+    def person(self, login: str) -> Person:
+        return self.site.people[login]
+
+    async def sign_in(self, login: str, queues: Mapping[str, int] | None = None) -> None:
+        person = self.person(login)
+        phone = person.phone(PhoneKind.DESK).endpoint
+        await self.site.post(f"/agents/{person.id}/sign-in", {"phone": phone, "queues": queues})
+
+    async def call(self, caller: str = "13918001001", called: str = "4008001234", **more: Any) -> Placed:
+        """A customer calls and does what the test makes her do."""
+        return await self.lab.dial(
+            Customer(person="test", caller=caller, called=called, steps=more.pop("steps", ()), **more)
+        )
+
+    async def row_of(self, placed: Placed, seconds: float = 20.0) -> dict[str, Any]:
+        """The log's row of a call: the newest one from the caller's number."""
+
+        async def look() -> Any:
+            rows = self.rows(
+                "SELECT id FROM calls WHERE raw_number = ? ORDER BY started_at DESC LIMIT 1",
+                placed.customer.caller,
+            )
+            return await self.detail(rows[0]["id"]) if rows else None
+
+        return await until(look, seconds, saying=f"no row for {placed.customer.caller}")  # type: ignore[no-any-return]
+
+    async def detail(self, call_id: str) -> dict[str, Any]:
+        """One call as the API shows it to a supervisor."""
+        return dict((await self.site.get(f"/calls/{call_id}"))["call"])
+
+    async def state_of(self, placed: Placed, *states: str, seconds: float = 20.0) -> dict[str, Any]:
+        """The row, once it is in one of these states."""
+
+        async def look() -> Any:
+            row = await self.row_of(placed)
+            return row if row["state"] in states else None
+
+        return await until(look, seconds, saying=f"never {'/'.join(states)}")
+
+    async def agent_state(self, login: str) -> str:
+        listed = await self.site.get("/agents")
+        return str(next(one["state"] for one in listed["items"] if one["id"] == self.person(login).id))
+
+    def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+        """Straight from the database file: what is committed, whatever the service says."""
+        path = self.site.settings.data / "careline.db"
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+        try:
+            connection.row_factory = sqlite3.Row
+            return list(connection.execute(statement, values))
+        finally:
+            connection.close()
+
+
+@asynccontextmanager
+async def a_house(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    agents: tuple[str, ...] = ("agent1", "agent2"),
+    seed: int = 1,
+) -> AsyncIterator[House]:
+    """Build, start and afterwards end a house. Agents' phones are registered; signing in is the test's."""
+    folder = Path(tempfile.mkdtemp(prefix="careline-house-"))
+    cache = ROOT / ".cache"
+    binary = await asyncio.to_thread(ensure_asterisk, cache)
+    settings: dict[str, Any] = merged(
+        merged(
+            {
+                "telephony": {
+                    "trunk": {"codecs": ["ulaw"]},
+                    "recording": {"enabled": True},
+                    "queues": {
+                        "service": {**QUEUE, "fallback": True},
+                        "sales": {**QUEUE, "overflow": "service"},
+                        "complaints": {**QUEUE, "overflow": "service"},
+                        "roadside": {**QUEUE, "overflow": "service"},
+                    },
+                },
+                "calendar": {"holidays": "", "spans": ALWAYS},
+            },
+            private_ports(),
+        ),
+        overrides or {},
+    )
+    site = Site(folder=folder, cache=cache, overrides=settings)
+    await asyncio.to_thread(site.prepare)
+    lab = Lab(
+        LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir),
+        folder / "lab",
+        trunk=("127.0.0.1", site.settings.telephony.sip.port),
+        sip_port=site.settings.telephony.trunk.port,
+        seed=seed,
+    )
+    try:
+        await site.start_switch()
+        await site.start_service()
+        await lab.start()
+        port = site.settings.telephony.sip.port
+        phones = {
+            login: LabPhone(
+                endpoint=site.people[login].phone(PhoneKind.DESK).endpoint,
+                secret=site.people[login].phone(PhoneKind.DESK).secret,
+                host="127.0.0.1",
+                port=port,
+            )
+            for login in agents
+        }
+        signed = await lab.sign_on_agents(
+            list(phones.values()), Habits(answers_after=(0.2, 0.4), talks=(3.0, 3.0))
+        )
+        yield House(site=site, lab=lab, binary=binary, agents=dict(zip(phones, signed, strict=True)))
+    finally:
+        await lab.stop()
+        await site.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+__all__ = ["House", "a_house", "until", "when"]
