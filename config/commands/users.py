@@ -20,7 +20,7 @@ from access.permissions import TAKES_CALLS, Role
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import AccessError, Language, Principal, User, Via
 from config.settings import SettingsError, load
-from storage import agents, audit, tokens, users
+from storage import agents, audit, migrations, tokens, users
 from storage.database import Database, StorageError
 
 T = TypeVar("T")
@@ -49,8 +49,14 @@ def _database(config: Path | None) -> Iterator[Database]:
         settings = load(config)
     except SettingsError as error:
         _fail(str(error), 2)
+    if not settings.storage.url:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database_url, readers=1, writers=1)
     try:
+        if migrations.current(settings.database_url) is None:
+            # A new installation: people may come before the first run.
+            migrations.upgrade(settings.database_url)
+        database.read_now(migrations.check)
         yield database
     except (AccessError, StorageError) as error:
         _fail(str(error))

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fixtures_web import Office
+from sqlalchemy import Connection, text
 from typer.testing import CliRunner
 
 from config.commands.users import token_app, user_app
-from storage import audit, users
+from storage import audit, migrations, users
 from storage.database import Database
 
 run = CliRunner()
 
 
 @pytest.fixture
-def config(database: Database, tmp_path: Path) -> str:
-    """A settings file that names the test's database."""
+def config(empty_database_url: str, tmp_path: Path) -> str:
+    """A settings file that names an empty database: the first command makes its tables."""
     path = tmp_path / "careline.toml"
-    path.write_text(f'[storage]\nurl = "{database.url}"\n', encoding="utf-8")
+    path.write_text(f'[storage]\nurl = "{empty_database_url}"\n', encoding="utf-8")
     return str(path)
+
+
+@pytest.fixture
+def database(empty_database_url: str, open_database: Callable[..., Database]) -> Database:
+    """The database the commands work on."""
+    return open_database(empty_database_url)
 
 
 def test_a_user_is_made_listed_disabled_and_enabled(config: str, database: Database) -> None:
@@ -87,11 +95,25 @@ def test_a_token_is_shown_once_listed_and_revoked(config: str, database: Databas
     assert secret not in str(entries)
 
 
+def _as_if_migrated(connection: Connection) -> None:
+    """The test's tables were made at once; give them the history a real database has."""
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": migrations.head()})
+
+
+def test_tables_of_somebody_else_are_left_alone(config: str, database: Database) -> None:
+    database.write_now(lambda connection: connection.execute(text("CREATE TABLE stock (id INTEGER)")))
+    refused = run.invoke(user_app, ["list", "--config", config])
+    assert refused.exit_code == 1
+    assert "no history" in refused.output
+
+
 async def test_s07_what_the_command_makes_opens_and_closes_the_running_service(
     office: Office, tmp_path: Path
 ) -> None:
     config = tmp_path / "careline.toml"
     config.write_text(f'[storage]\nurl = "{office.database.url}"\n', encoding="utf-8")
+    office.database.write_now(_as_if_migrated)
     more = ["--config", str(config)]
     made = run.invoke(token_app, ["create", "--role", "admin", *more])
     program = office.program(made.stdout.strip())
