@@ -185,6 +185,37 @@ def switch_options(**changed: Any) -> TelephonyOptions:
     return TelephonyOptions(**{**sections, **changed})
 
 
+class Manager:
+    """The least AMI client: lines out, messages in."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def login(cls, switch: RunningSwitch, user: str, secret: str) -> tuple[Manager, dict[str, str]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", switch.options.switch.ami_port)
+        await reader.readline()
+        manager = cls(reader, writer)
+        return manager, await manager.ask("Login", Username=user, Secret=secret)
+
+    async def ask(self, action: str, **headers: str) -> dict[str, str]:
+        """Send an action and give its response, events skipped."""
+        lines = [f"Action: {action}", "ActionID: 1", *(f"{key}: {value}" for key, value in headers.items())]
+        self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        async with asyncio.timeout(10):
+            while True:
+                message: dict[str, str] = {}
+                while line := (await self.reader.readline()).decode().strip():
+                    key, _, value = line.partition(": ")
+                    message[key] = value
+                if "Response" in message:
+                    return message
+
+    async def close(self) -> None:
+        self.writer.close()
+        await self.writer.wait_closed()
+
+
 MakeSwitch = Callable[..., Awaitable[RunningSwitch]]
 
 
