@@ -181,6 +181,8 @@ def _read(text: str, country: str, area_code: str) -> E164 | None:
         known = _read_china(digits, abroad)
         if known is not None:
             return known
+        if len(digits) == 10 and digits[0] == "1" and not abroad:
+            return None  # Beijing without its 0, or a mobile number that lost a digit: nobody knows
     number = _valid("+" + digits if abroad else digits, country)
     area = _digits(area_code)
     if number is None and area and not abroad and 5 <= len(digits) <= 8 and digits[0] not in "01":
