@@ -420,7 +420,8 @@ def outbound_since(connection: Connection, since: datetime) -> list[datetime]:
 
 _SIGHT: Final = """
 INSERT INTO switch_calls
-  (system, uniqueid, linkedid, started_at, ended_at, direction, caller, called, cause, in_cel, in_cdr)
+  (system, uniqueid, linkedid, started_at, ended_at, direction, caller, called, sip_call_id, cause, in_cel,
+   in_cdr)
 VALUES ({marks})
 ON CONFLICT (system, uniqueid) DO UPDATE SET
   started_at = CASE WHEN excluded.started_at < switch_calls.started_at
@@ -429,13 +430,14 @@ ON CONFLICT (system, uniqueid) DO UPDATE SET
   direction = CASE WHEN excluded.direction <> '' THEN excluded.direction ELSE switch_calls.direction END,
   caller = CASE WHEN switch_calls.caller <> '' THEN switch_calls.caller ELSE excluded.caller END,
   called = CASE WHEN switch_calls.called <> '' THEN switch_calls.called ELSE excluded.called END,
+  sip_call_id = CASE WHEN excluded.sip_call_id <> '' THEN excluded.sip_call_id ELSE switch_calls.sip_call_id END,
   cause = COALESCE(excluded.cause, switch_calls.cause),
   in_cel = switch_calls.in_cel OR excluded.in_cel,
   in_cdr = switch_calls.in_cdr OR excluded.in_cdr
 """
 _ADD_SIGHTS: Final = {
-    True: _SIGHT.format(marks=_marks(11, "?")),
-    False: _SIGHT.format(marks=_marks(11, "%s")),
+    True: _SIGHT.format(marks=_marks(12, "?")),
+    False: _SIGHT.format(marks=_marks(12, "%s")),
 }
 
 
@@ -450,7 +452,7 @@ def add_sights(connection: Connection, system: str, sights: Sequence[TrunkSight]
         rows.append(
             (
                 system, _clean(sight.uniqueid), _clean(sight.linkedid), at, at if sight.ended else None,
-                sight.direction, _clean(sight.caller), _clean(sight.called), sight.cause,
+                sight.direction, _clean(sight.caller), _clean(sight.called), _clean(sight.sip_call_id), sight.cause,
                 sight.source is Source.CEL, sight.source is Source.CDR,
             )
         )  # fmt: skip

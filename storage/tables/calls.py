@@ -107,6 +107,8 @@ switch_calls = Table(
     Column("direction", String(16), nullable=False, server_default=""),
     Column("caller", String(128), nullable=False, server_default=""),
     Column("called", String(128), nullable=False, server_default=""),
+    #: SIP Call-ID, the name under which the carrier knows the call.
+    Column("sip_call_id", String(150), nullable=False, server_default=""),
     Column("cause", Integer),
     Column("in_cel", Boolean, nullable=False, server_default="0"),
     Column("in_cdr", Boolean, nullable=False, server_default="0"),

@@ -59,6 +59,8 @@ class TrunkSight:
     #: The line tells that the channel is gone.
     ended: bool = False
     cause: int | None = None
+    #: The carrier's own name of the call (RFC 3261, Call-ID); empty where the line does not tell.
+    sip_call_id: str = ""
 
 
 @dataclass(slots=True)
@@ -335,6 +337,7 @@ def _cdr_line(row: list[str], reading: Reading) -> None:
                 at=start,
                 caller=data.get("caller", ""),
                 called=data.get("called", ""),
+                sip_call_id=row[_CDR["userfield"]][:150],
             )
         )
 

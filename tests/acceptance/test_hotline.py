@@ -185,12 +185,16 @@ async def test_the_proof_of_the_day_is_zero(house: House) -> None:
     assert theirs
 
     async def imported() -> bool:
-        known = {row["sip_call_id"] for row in house.rows("SELECT sip_call_id FROM calls")}
+        known = {row["sip_call_id"] for row in house.rows("SELECT sip_call_id FROM switch_calls")}
         return {record.call_id for record in theirs} <= known
 
     await until(imported, 20.0, saying="Call-IDs without a row")
     for record in theirs:
-        [row] = house.rows("SELECT * FROM calls WHERE sip_call_id = ?", record.call_id)
+        [row] = house.rows(
+            "SELECT calls.* FROM calls JOIN call_legs ON call_legs.call_id = calls.id JOIN switch_calls"
+            " ON switch_calls.uniqueid = call_legs.uniqueid WHERE switch_calls.sip_call_id = ?",
+            record.call_id,
+        )
         assert row["customer_id"] or row["explained"]
     day = time.strftime("%Y-%m-%d", time.localtime())
     import sys

@@ -191,6 +191,7 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(length=16), server_default="", nullable=False),
         sa.Column("caller", sa.String(length=128), server_default="", nullable=False),
         sa.Column("called", sa.String(length=128), server_default="", nullable=False),
+        sa.Column("sip_call_id", sa.String(length=150), server_default="", nullable=False),
         sa.Column("cause", sa.Integer(), nullable=True),
         sa.Column("in_cel", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("in_cdr", sa.Boolean(), server_default="0", nullable=False),
