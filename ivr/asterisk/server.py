@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -419,9 +418,9 @@ class AgiLine:
         now = self._loop.time()
         latest = now + budget + self._margin
         slack = min(_SLACK_SECONDS, self._margin - 1)
-        if latest - slack <= self._armed_until <= latest + 1:
+        if latest - slack <= self._armed_until <= latest:
             return
-        seconds = math.ceil(budget + self._margin)
+        seconds = int(budget + self._margin)
         self._armed_until = now + seconds
         command = protocol.set_variables([("TIMEOUT(absolute)", str(seconds))])
         await self._connection.send(command, COMMAND_SECONDS)
