@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from config import menus
+from config.commands.check_calls import check_calls
 from config.secrets import SecretsError, switch_secrets
 from config.secrets import warnings as secret_warnings
 from config.settings import Settings, SettingsError, load
@@ -28,6 +29,7 @@ from web.health import NoCParser, require_c_parser
 app = typer.Typer(
     help="Looks at the installation; `careline check calls` proves the call log.", invoke_without_command=True
 )
+app.command("calls")(check_calls)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="CARELINE_CONFIG", help="Settings file (TOML).")
