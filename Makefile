@@ -32,7 +32,7 @@ demo: setup
 
 test: $(STAMP)
 	@$(BIN)/careline pbx install --tools
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS) tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS) tests
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
