@@ -21,6 +21,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -226,21 +227,22 @@ async def _climb(arm: str, plan: Plan) -> Ladder:
     ladder = Ladder()
     try:
         _make_sound(folder)
-        async with _switch(folder, plan) as (process, options, plain_port):
-            async with _service(arm, folder, options, plain_port, plan) as service:
-                rate = plan.start
-                await _load(arm, folder, options, process, service, 10, 2, plan)  # warm-up, not counted
-                while rate <= plan.most:
-                    rung = await _load(arm, folder, options, process, service, rate, plan.seconds, plan)
-                    ladder.rungs.append(rung)
-                    _tell(arm, rung)
-                    if not rung.clean:
-                        break
-                    rate *= 1.25
-                if ladder.best:
-                    await _hold(arm, folder, options, process, service, plan, ladder)
+        async with AsyncExitStack() as stack:
+            process, options, plain_port = await stack.enter_async_context(_switch(folder, plan))
+            service = await stack.enter_async_context(_service(arm, folder, options, plain_port, plan))
+            rate = plan.start
+            await _load(arm, folder, options, process, service, 10, 2, plan)  # warm-up, not counted
+            while rate <= plan.most:
+                rung = await _load(arm, folder, options, process, service, rate, plan.seconds, plan)
+                ladder.rungs.append(rung)
+                _tell(arm, rung)
+                if not rung.clean:
+                    break
+                rate *= 1.25
+            if ladder.best:
+                await _hold(arm, folder, options, process, service, plan, ladder)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return ladder
 
 
