@@ -221,11 +221,18 @@ MakeSwitch = Callable[..., Awaitable[RunningSwitch]]
 
 @pytest_asyncio.fixture
 async def make_switch(asterisk_binary: AsteriskBinary, switch_folder: Path) -> AsyncIterator[MakeSwitch]:
-    """Start a switch: `await make_switch(phones=..., queues=..., first_step_seconds=...)`. Ended with the test."""
+    """Start a switch: `await make_switch(phones=..., queues=..., prompts=False)`. Ended with the test.
+
+    Without prompts, sentences take no time.
+    """
     running: list[RunningSwitch] = []
 
     async def make(
-        *, phones: tuple[Phone, ...] = (DESK, BROWSER), first_step_seconds: float = 3.0, **sections: Any
+        *,
+        phones: tuple[Phone, ...] = (DESK, BROWSER),
+        first_step_seconds: float = 3.0,
+        prompts: bool = True,
+        **sections: Any,
     ) -> RunningSwitch:
         options = switch_options(**sections)
         folder = render(
@@ -234,7 +241,7 @@ async def make_switch(asterisk_binary: AsteriskBinary, switch_folder: Path) -> A
             phones,
             asterisk_binary,
             switch_folder / f"data{len(running)}",
-            [ROOT / "config" / "prompts"],
+            [ROOT / "config" / "prompts"] if prompts else [],
             first_step_seconds=first_step_seconds,
         )
         process = AsteriskProcess(binary=asterisk_binary, folder=folder)
