@@ -29,6 +29,8 @@ class Action(StrEnum):
     TASK_CLAIMED = "task_claimed"
     TASK_CLOSED = "task_closed"
     RECORDING_PLAYED = "recording_played"
+    RECORDING_HELD = "recording_held"  # legal hold
+    RECORDING_RELEASED = "recording_released"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

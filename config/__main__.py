@@ -23,6 +23,8 @@ _GROUPS = (
     ("prompts", "config.commands.prompts", "app"),
     ("user", "config.commands.users", "user_app"),
     ("token", "config.commands.users", "token_app"),
+    ("recording", "config.commands.recordings", "recording_app"),
+    ("voicemail", "config.commands.recordings", "voicemail_app"),
     ("check", "config.commands.check", "app"),
     ("demo", "config.commands.demo", "demo"),
     ("migrate", "config.commands.migrate", "migrate"),

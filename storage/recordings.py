@@ -194,3 +194,15 @@ def mark_voicemail_deleted(connection: Connection, voicemail_id: str, now: datet
 def voicemails_of_call(connection: Connection, call_id: str) -> list[Voicemail]:
     rows = connection.execute(select(voicemails).where(voicemails.c.call_id == call_id))
     return [Voicemail.from_row(row._mapping) for row in rows]
+
+
+def latest(connection: Connection, most: int) -> list[Recording]:
+    """The latest recordings of all calls."""
+    rows = connection.execute(select(recordings).order_by(recordings.c.started_at.desc()).limit(most))
+    return [Recording.from_row(row._mapping) for row in rows]
+
+
+def latest_voicemails(connection: Connection, most: int) -> list[Voicemail]:
+    """The latest messages of all callers."""
+    rows = connection.execute(select(voicemails).order_by(voicemails.c.left_at.desc()).limit(most))
+    return [Voicemail.from_row(row._mapping) for row in rows]
