@@ -239,3 +239,30 @@ asyncio.run(main())
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_browser_phones_reach_the_websocket(switch: RunningSwitch) -> None:
+    """The WebSocket of browser phones speaks SIP; nothing else is served on that port."""
+    port = switch.options.switch.http_port
+
+    async def ask(path: str, *headers: str) -> str:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        request = "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""])
+        writer.write(request.encode())
+        async with asyncio.timeout(5):
+            answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+    answer = await ask(
+        "/ws",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: sip",
+        "Sec-WebSocket-Version: 13",
+    )
+    assert answer.startswith("HTTP/1.1 101")
+    for path in ("/httpstatus", "/static/", "/ari/channels", "/rawman"):
+        assert "404" in (await ask(path)).splitlines()[0], path
