@@ -140,7 +140,7 @@ async def a_house(
     site = Site(folder=folder, cache=cache, overrides=settings)
     await asyncio.to_thread(site.prepare)
     lab = Lab(
-        LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir),
+        LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir, environment=binary.environment),
         folder / "lab",
         trunk=("127.0.0.1", site.settings.telephony.sip.port),
         sip_port=site.settings.telephony.trunk.port,

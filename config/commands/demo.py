@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from storage.samples import sample_callers
 
 from config.settings import load
 from config.site import Person, Site, SiteError, free_port, is_free, remove_environment
@@ -24,6 +23,7 @@ from lab.customers import script
 from lab.network import LabBinary
 from lab.network import Phone as LabPhone
 from lab.world import Lab
+from storage.samples import sample_callers
 from telephony.asterisk.install import InstallError, ensure_asterisk
 from telephony.phones import PhoneKind
 
@@ -61,7 +61,7 @@ async def _demo(folder: Path, seconds: int, report: Path | None, rate: float, se
     _say("Preparing the sample dealership …")
     site.prepare()
     lab = Lab(
-        LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir),
+        LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir, environment=binary.environment),
         folder / "lab",
         trunk=("127.0.0.1", site.settings.telephony.sip.port),
         sip_port=site.settings.telephony.trunk.port,
@@ -161,6 +161,7 @@ class _Callers:
         sample = sample_callers()
         deadline = time.monotonic() + seconds if seconds else None
         shown = asyncio.create_task(self._show(stop))
+        calling_back = asyncio.create_task(self._call_back(stop))
         batch = 0
         running: asyncio.Task[Any] | None = None
         stopping = asyncio.create_task(stop.wait())
@@ -187,9 +188,24 @@ class _Callers:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
         finally:
-            stopping.cancel()
-            shown.cancel()
-            await asyncio.gather(stopping, shown, return_exceptions=True)
+            for task in (stopping, shown, calling_back):
+                task.cancel()
+            await asyncio.gather(stopping, shown, calling_back, return_exceptions=True)
+
+    async def _call_back(self, stop: asyncio.Event) -> None:
+        """An agent who is free calls back who was missed: the task closes when they have talked."""
+        workers = [person for person in self.site.people.values() if person.login.startswith("agent")]
+        while not stop.is_set():
+            await asyncio.sleep(8.0)
+            states = {one["id"]: one["state"] for one in (await self.site.get("/agents"))["items"]}
+            free = next((person for person in workers if states.get(person.id) == "ready"), None)
+            waiting = [one for one in (await self.site.get("/tasks", state="open"))["items"] if one["number"]]
+            if free is None or not waiting:
+                continue
+            try:
+                await self.site.post("/calls", {"agent_id": free.id, "number": waiting[0]["number"]})
+            except SiteError as error:
+                _say(f"  not called back: {error}")
 
     async def _show(self, stop: asyncio.Event) -> None:
         """One line a finished call, so that somebody who watches sees the hotline work."""

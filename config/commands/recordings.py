@@ -126,5 +126,6 @@ def list_voicemails(
         number = f"***{one.number[-3:]}" if one.number else "hidden"
         length = f"{one.seconds:.0f} s" if one.seconds is not None else "-"
         typer.echo(
-            f"{one.id}  call {one.call_id}  {one.left_at:%Y-%m-%d %H:%M:%S}  {length:>6}  {one.box}  {number}  {one.state}"
+            f"{one.id}  call {one.call_id}  {one.left_at:%Y-%m-%d %H:%M:%S}  "
+            f"{length:>6}  {one.box}  {number}  {one.state}"
         )
