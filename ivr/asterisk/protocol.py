@@ -188,8 +188,9 @@ def parse_result(line: bytes) -> Result:
 def get_data(file: str, milliseconds: int, most: int) -> bytes:
     """Play one file (or none) and take up to `most` keys; # ends. One round trip.
 
-    Raises CommandRefused for a file name that could be read as anything else. A list of files wants `read`:
-    GET DATA opens its argument as one name (observed on 22.10.1).
+    Raises CommandRefused for a file name that could be read as anything else. A list of files is a list of
+    commands: GET DATA opens its argument as one name, and EXEC Read does not end when we do (both observed on
+    22.10.1).
     """
     if not 1 <= most <= 64 or not 1 <= milliseconds <= 600_000:
         raise CommandRefused(f"{most} keys in {milliseconds} ms cannot be asked for")
@@ -198,30 +199,11 @@ def get_data(file: str, milliseconds: int, most: int) -> bytes:
     return _bounded(f"GET DATA {file or chr(34) * 2} {milliseconds} {most}\n")
 
 
-#: Channel variables in which `read` leaves the keys, and how it ended (app_read).
-READ_KEYS: Final = "CL_KEYS"
-READ_STATUS: Final = "READSTATUS"
-
-
-def read(files: Sequence[str], milliseconds: int, most: int) -> bytes:
-    """Play several files one after another and take up to `most` keys; # ends. The keys are read afterwards.
-
-    Raises CommandRefused as `get_data` does, and for a list too long for one command: use `chunks` first.
-    """
-    if not 1 <= most <= 64 or not 1 <= milliseconds <= 600_000:
-        raise CommandRefused(f"{most} keys in {milliseconds} ms cannot be asked for")
-    for file in files:
-        if not _FILE.fullmatch(file):
-            raise CommandRefused(f"{file!r} cannot be a sound file")
-    return _bounded(f"EXEC Read {READ_KEYS},{'&'.join(files)},{most},,1,{milliseconds / 1000:g}\n")
-
-
-def playback(files: Sequence[str]) -> bytes:
-    """Play files one after another, whatever keys are pressed."""
-    for file in files:
-        if not _FILE.fullmatch(file):
-            raise CommandRefused(f"{file!r} cannot be a sound file")
-    return _bounded(f"EXEC Playback {'&'.join(files)}\n")
+def stream_file(file: str) -> bytes:
+    """Play one file to its end, whatever keys are pressed. Raises CommandRefused as `get_data` does."""
+    if not _FILE.fullmatch(file):
+        raise CommandRefused(f"{file!r} cannot be a sound file")
+    return _bounded(f'STREAM FILE {file} ""\n')
 
 
 def set_variables(variables: Sequence[tuple[str, str]]) -> bytes:
@@ -244,19 +226,6 @@ def get_expression(expression: str) -> bytes:
 
 
 ANSWER: Final = b"ANSWER\n"
-
-
-def chunks(files: Sequence[str]) -> list[list[str]]:
-    """Files in pieces that each fit one command."""
-    pieces: list[list[str]] = [[]]
-    length = 0
-    for file in files:
-        if pieces[-1] and length + len(file) + 1 > LONGEST_COMMAND - 64:
-            pieces.append([])
-            length = 0
-        pieces[-1].append(file)
-        length += len(file) + 1
-    return pieces
 
 
 def _bounded(command: str) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol, cast
 
@@ -371,30 +371,26 @@ class AgiLine:
         return values if len(values) == len(names) else [""] * len(names)
 
     async def ask(self, files: Sequence[str], playing: float, seconds: float, most: int) -> Heard:
-        """Play a list and take keys, in one round trip unless the list is too long for one command."""
+        """Play a list and take keys: one command a file.
+
+        The switch does not see that we are gone while it runs an application for us; it does while it runs a
+        command of its own. So no application plays here, and a caller never listens on after our death (R17).
+        """
         budget = playing + seconds + (most - 1) * _NEXT_KEY_SECONDS
         await self._arm(budget)
         patience = budget + self._margin + _GRACE_SECONDS
-        *first, last = protocol.chunks(files)
-        for piece in first:
-            heard = await self._take(piece, 1, most, patience)
-            if heard.keys or not heard.played:
+        *first, last = files or ("",)
+        played = True
+        for file in first:
+            heard = await self._take(file, 1, most, patience)
+            if heard.keys or heard.hash:
                 return heard
-        return await self._take(last, int(seconds * 1000), most, patience)
+            played = played and heard.played
+        heard = await self._take(last, int(seconds * 1000), most, patience)
+        return heard if played or not heard.played else replace(heard, played=False)
 
-    async def _take(self, files: Sequence[str], milliseconds: int, most: int, patience: float) -> Heard:
-        """Play what fits one command and take keys: one round trip for one file, two for several."""
-        if len(files) > 1:
-            result = await self._connection.send(protocol.read(files, milliseconds, most), patience)
-            if result.code != 200 or result.value == "-1":
-                await self._hung_up()
-                return Heard(keys="", played=False)
-            keys, status = await self.recall((protocol.READ_KEYS, protocol.READ_STATUS))
-            if status in ("HANGUP", "ERROR"):
-                await self._hung_up()
-                return Heard(keys="", played=False)
-            return Heard(keys=keys, hash=status == "OK" and len(keys) < most)
-        file = files[0] if files else ""
+    async def _take(self, file: str, milliseconds: int, most: int, patience: float) -> Heard:
+        """Play one file or none, and take keys."""
         result = await self._connection.send(protocol.get_data(file, milliseconds, most), patience)
         if result.code != 200 or result.value == "-1":
             # Either the caller is gone, which the switch says at once, or the sound is.
@@ -403,10 +399,10 @@ class AgiLine:
         return Heard(keys=result.value, hash=not result.timed_out and len(result.value) < most)
 
     async def play(self, files: Sequence[str], playing: float) -> None:
-        """Play a list to the end."""
+        """Play a list to the end, whatever keys are pressed."""
         await self._arm(playing)
-        for piece in protocol.chunks(files):
-            await self._connection.send(protocol.playback(piece), playing + self._margin + _GRACE_SECONDS)
+        for file in files:
+            await self._connection.send(protocol.stream_file(file), playing + self._margin + _GRACE_SECONDS)
 
     async def release(self, variables: Sequence[tuple[str, str]]) -> None:
         """Set the variables, the route last, and close."""

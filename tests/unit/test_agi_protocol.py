@@ -9,22 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.asterisk import protocol
 from ivr.asterisk.protocol import (
     CommandRefused,
     OpeningRefused,
     Result,
     ResultRefused,
     check_digest,
-    chunks,
     digest_of,
     get_data,
     get_expression,
     parse_opening,
     parse_result,
-    playback,
-    read,
     set_variables,
+    stream_file,
 )
 from ivr.ports import LineGone
 
@@ -168,8 +165,7 @@ def test_a_caller_who_hung_up_is_no_result() -> None:
 def test_commands_are_what_asterisk_reads() -> None:
     assert get_data("/p/a", 5000, 1) == b"GET DATA /p/a 5000 1\n"
     assert get_data("", 5000, 4) == b'GET DATA "" 5000 4\n'
-    assert read(["/p/a", "/p/b"], 1500, 1) == b"EXEC Read CL_KEYS,/p/a&/p/b,1,,1,1.5\n"
-    assert playback(["/p/a", "/p/b"]) == b"EXEC Playback /p/a&/p/b\n"
+    assert stream_file("/p/a") == b'STREAM FILE /p/a ""\n'
     assert set_variables([("TIMEOUT(absolute)", "9")]) == b"SET VARIABLE TIMEOUT(absolute) 9\n"
     assert (
         set_variables([("CL_LANG", "zh-CN"), ("IVR_DONE", "queue-service-0-300")])
@@ -187,9 +183,7 @@ def test_nothing_that_means_more_goes_on_the_wire(text: str) -> None:
     with pytest.raises(CommandRefused):
         get_data(text, 1000, 1)
     with pytest.raises(CommandRefused):
-        read(["/p/a", text], 1000, 1)
-    with pytest.raises(CommandRefused):
-        playback([text])
+        stream_file(text)
     with pytest.raises(CommandRefused):
         set_variables([("CL_LANG", text)])
     with pytest.raises(CommandRefused):
@@ -202,11 +196,3 @@ def test_expressions_are_variables_only() -> None:
     for text in ("${SHELL(id)}", "a b", "${A}\n", "$[1+1]"):
         with pytest.raises(CommandRefused):
             get_expression(text)
-
-
-@given(st.lists(st.text(alphabet="abcdefgh/", min_size=1, max_size=250), max_size=60))
-def test_long_lists_are_cut_into_commands_that_fit_and_lose_nothing(files: list[str]) -> None:
-    pieces = chunks(files)
-    assert [file for piece in pieces for file in piece] == files
-    for piece in pieces:
-        assert len(read(piece, 600_000, 64)) <= protocol.LONGEST_COMMAND
