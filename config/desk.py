@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from access.ids import new_id
+from access.permissions import Permission
 from access.requests import Answer, Once
 from access.users import Principal
 from storage.database import Database
@@ -98,7 +99,8 @@ class HouseDesk:
         await self._control.resume_recording(call_id, await self._phone(agent_id))
 
     async def hang_up(self, agent_id: str, call_id: str, by: Principal) -> None:
-        await self._control.hang_up(call_id, await self._phone(agent_id))
+        others = by.may(Permission.DESK_OTHERS)
+        await self._control.hang_up(call_id, await self._phone(agent_id), of_others=others)
 
     async def dial(self, agent_id: str, number: str, once: Once | None, by: Principal) -> Dialed:
         """Ring the agent's phone, then the number; the same key again rings nobody."""

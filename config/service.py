@@ -77,7 +77,15 @@ _DISK_ALARM = 0.9
 _DRAIN_SECONDS = 15.0
 #: Agents' facts that wait to be followed; beyond it the next reconciliation catches up.
 _FOLLOW_LIMIT = 10_000
-_FOLLOWED = frozenset({FactKind.RINGING, FactKind.RING_MISSED, FactKind.CONNECTED, FactKind.LEG_ENDED})
+_FOLLOWED = frozenset(
+    {
+        FactKind.RINGING,
+        FactKind.RING_MISSED,
+        FactKind.LEG_ANSWERED,
+        FactKind.CONNECTED,
+        FactKind.LEG_ENDED,
+    }
+)
 #: Facts that say who; the log wants a person, not a phone.
 _NAMES_AGENT = frozenset({FactKind.RINGING, FactKind.RING_MISSED, FactKind.CONNECTED, FactKind.DISCONNECTED})
 
@@ -162,6 +170,7 @@ class Service:
             recent_dials=self._recent_dials,
             open_outbound=self._open_outbound,
             targets=self._targets,
+            owner_of=self.agents.owner_of,
         )
         self._phones: frozenset[str] = frozenset()
 

@@ -168,7 +168,16 @@ def step(
                 return replace(after, state=AgentState.PAUSED, reason=MISSED_CALLS)
             return after
         case AgentEvent.CONNECTED:
-            return replace(after, call_id=call_id, missed_in_row=0, reason="", wrapup_until=None)
+            # A pause goes on after a call taken in it; one that only missed calls brought is over.
+            paused = agent.state is AgentState.PAUSED and agent.reason != MISSED_CALLS
+            return replace(
+                after,
+                call_id=call_id,
+                missed_in_row=0,
+                reason="",
+                next_pause=agent.reason if paused else agent.next_pause,
+                wrapup_until=None,
+            )
         case AgentEvent.DISCONNECTED:
             until = now + timedelta(seconds=rules.wrapup_seconds) if rules.wrapup_seconds else now
             return replace(after, wrapup_until=until)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from telephony.calls import Call, CallState
+from telephony.calls import Call, CallId, CallState
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
 from telephony.fences import Fences
@@ -71,8 +71,10 @@ class Legs:
 
     customer: Channel
     agent: Channel | None
-    #: The person an agent consults: in the agent's bridge, not the customer.
+    #: The person an agent consults: in the agent's bridge without the customer, or still ringing.
     consulted: Channel | None
+    #: Everybody else's, the switch's own too.
+    others: Sequence[Channel] = ()
 
 
 class Calls(Protocol):
@@ -83,27 +85,47 @@ class Calls(Protocol):
     async def record(self, *facts: Fact) -> None: ...
 
 
+def invited_leg(call_id: CallId, now: datetime) -> str:
+    """The channel id of a person invited to a call, so that her leg is known to be the call's."""
+    return f"{call_id}-g{int(now.timestamp() * 1000)}"
+
+
+def _age(channel: Channel) -> tuple[int, int]:
+    """Orders channels by when the switch made them; its own uniqueids end in seconds and a counter."""
+    seconds, _, counter = channel.uniqueid.rpartition("-")[2].partition(".")
+    if not (seconds.isdecimal() and counter.isdecimal()):
+        return 0, 0  # an id we chose: the first leg of its call
+    return int(seconds), int(counter)
+
+
 def find_legs(call: Call, channels: Sequence[Channel], endpoint: str) -> Legs:
-    """The legs of `call`; `endpoint` is the agent's phone. Raises NotPossibleNow: the customer is gone."""
-    own = [channel for channel in channels if channel.linkedid == call.linkedid]
-    customer = next((channel for channel in own if channel.side is Side.TRUNK), None)
+    """The legs of `call`; `endpoint` is the agent's phone. Raises NotPossibleNow: the customer is gone.
+
+    The customer is the oldest leg on the trunk: a number outside that an agent consults came later.
+    """
+    own = sorted(
+        (
+            channel
+            for channel in channels
+            if channel.linkedid == call.linkedid or channel.uniqueid.startswith(f"{call.id}-g")
+        ),
+        key=_age,
+    )
     agent = next((channel for channel in own if endpoint and channel.endpoint == endpoint), None)
+    customer = next((channel for channel in own if channel.side is Side.TRUNK), None)
     if customer is None:
-        others = [channel for channel in own if channel is not agent and channel.side is not Side.SWITCH]
-        customer = next(iter(others), None)
+        phones = [channel for channel in own if channel is not agent and channel.side is not Side.SWITCH]
+        customer = next(iter(phones), None)
     if customer is None:
         raise NotPossibleNow("The customer's line is no longer there; the call has just ended.")
+    others = [channel for channel in own if channel is not agent and channel is not customer]
     consulted = None
-    if agent is not None:
-        consulted = next(
-            (
-                channel
-                for channel in own
-                if channel not in (agent, customer) and channel.side is not Side.SWITCH
-            ),
-            None,
-        )
-    return Legs(customer=customer, agent=agent, consulted=consulted)
+    if agent is not None and agent.bridge and agent.bridge != customer.bridge:
+        consulted = next((channel for channel in others if channel.bridge == agent.bridge), None)
+    elif agent is not None and not agent.bridge:
+        ringing = [channel for channel in others if not channel.is_up]
+        consulted = next((one for one in ringing if one.side is Side.PHONE), next(iter(ringing), None))
+    return Legs(customer=customer, agent=agent, consulted=consulted, others=tuple(others))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +142,8 @@ class Control:
     open_outbound: Callable[[str, str, str], Awaitable[None]]
     #: Extensions that exist at Place.TRANSFER.
     targets: Callable[[], frozenset[str]]
+    #: Whose phone an endpoint is.
+    owner_of: Callable[[str], str | None] = lambda _endpoint: None
 
     async def hold(self, call_id: str, endpoint: str) -> None:
         """The customer hears music; the agent's leg waits."""
@@ -136,7 +160,7 @@ class Control:
         if call.state is not CallState.HELD:
             raise NotPossibleNow("The customer is not on hold.")
         assert legs.agent is not None
-        await self.switch.bridge(legs.customer.name, legs.agent.name)
+        await self.switch.join(legs.customer.name, legs.agent.name)
         await self._tell(call, FactKind.RESUMED, legs.customer)
 
     async def transfer(self, call_id: str, endpoint: str, target: Target) -> None:
@@ -171,11 +195,13 @@ class Control:
         if legs.consulted is None or not legs.consulted.is_up:
             raise NotPossibleNow("The other person has not answered yet; wait, or take the customer back.")
         assert legs.agent is not None
-        await self._tell(
-            call, FactKind.TRANSFERRED, legs.customer, how="attended", target=legs.consulted.endpoint
-        )
+        # What the agent's leg dialed is the target; a number outside has no phone of ours.
+        who = {"target": legs.agent.extension or legs.consulted.endpoint}
+        if agent_id := self.owner_of(legs.consulted.endpoint):
+            who["agent"] = agent_id
+        await self.switch.join(legs.customer.name, legs.consulted.name)
+        await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="attended", **who)
         await self._tell(call, FactKind.RESUMED, legs.customer)
-        await self.switch.bridge(legs.customer.name, legs.consulted.name)
         await self._quietly_hang_up(legs.agent.name)
 
     async def cancel_transfer(self, call_id: str, endpoint: str) -> None:
@@ -184,7 +210,7 @@ class Control:
         if call.state is not CallState.HELD:
             raise NotPossibleNow("No transfer is under way.")
         assert legs.agent is not None
-        await self.switch.bridge(legs.customer.name, legs.agent.name)
+        await self.switch.join(legs.customer.name, legs.agent.name)
         if legs.consulted is not None:
             await self._quietly_hang_up(legs.consulted.name)
         await self._tell(call, FactKind.RESUMED, legs.customer)
@@ -198,14 +224,16 @@ class Control:
         call, legs = await self._with_agent(call_id, endpoint)
         assert legs.agent is not None
         room = (Place.CONFERENCE, call.id)
-        await self.switch.move_both(legs.customer.name, room, legs.agent.name, room)
-        if call.state is CallState.HELD:
-            await self._tell(call, FactKind.RESUMED, legs.customer)
-        if legs.consulted is not None:
-            await self.switch.move(legs.consulted.name, *room)
-        await self._tell(call, FactKind.CONFERENCE_JOINED, legs.customer, conference=call.id)
+        if not legs.customer.extension == legs.agent.extension == call.id:  # else they are in it already
+            if legs.consulted is not None and legs.consulted.is_up:
+                # First out of the agent's Dial(), whose end would hang her up.
+                await self.switch.move(legs.consulted.name, *room)
+            await self.switch.move_both(legs.customer.name, room, legs.agent.name, room)
+            if call.state is CallState.HELD:
+                await self._tell(call, FactKind.RESUMED, legs.customer)
+            await self._tell(call, FactKind.CONFERENCE_JOINED, legs.customer, conference=call.id)
         if invited is not None:
-            await self.switch.invite(invited.name, *room, call_id=call.id)
+            await self._invite(call, invited)
 
     async def pause_recording(self, call_id: str, endpoint: str) -> None:
         """Nothing is recorded until it is resumed; the gap stays in the file as silence (C08)."""
@@ -214,12 +242,13 @@ class Control:
     async def resume_recording(self, call_id: str, endpoint: str) -> None:
         await self._recording(call_id, endpoint, muted=False)
 
-    async def hang_up(self, call_id: str, endpoint: str) -> None:
-        """End the call for everybody."""
-        _call, legs = await self._with_agent(call_id, endpoint, needs_agent=False)
+    async def hang_up(self, call_id: str, endpoint: str, *, of_others: bool = False) -> None:
+        """End the call for everybody; `of_others`: also one that the giver of the order is not on."""
+        _call, legs = await self._with_agent(call_id, endpoint, needs_agent=not of_others)
         await self.switch.hang_up(legs.customer.name)
-        if legs.agent is not None:
-            await self._quietly_hang_up(legs.agent.name)
+        for leg in (legs.agent, *legs.others):
+            if leg is not None and leg.side is not Side.SWITCH:
+                await self._quietly_hang_up(leg.name)
 
     async def check_fences(self, number: str) -> None:
         """Raises DialRefused where the number (E.164) may not be dialed now."""
@@ -262,6 +291,29 @@ class Control:
         if needs_agent and legs.agent is None:
             raise NotYourCall(call.agent_id or "nobody yet")
         return call, legs
+
+    async def _invite(self, call: Call, invited: Target) -> None:
+        """Her leg has a linkedid of its own; the fact, committed first, says whose call it is."""
+        at = self.clock.now()
+        leg = invited_leg(call.id, at)
+        await self.calls.record(
+            Fact(
+                source=Source.SERVICE,
+                key=f"invited:{leg}",
+                kind=FactKind.RINGING,
+                at=at,
+                linkedid=call.linkedid,
+                uniqueid=leg,
+                data={
+                    "queue": "",
+                    "endpoint": invited.name,
+                    "agent": self.owner_of(invited.name) or "",
+                },
+            )
+        )
+        await self.switch.invite(
+            invited.name, Place.CONFERENCE_GUEST, call.id, call_id=call.id, channel_id=leg
+        )
 
     async def _quietly_hang_up(self, channel: str) -> None:
         try:

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 _MOVES: Mapping[FactKind, AgentEvent] = {
     FactKind.RINGING: AgentEvent.RANG,
     FactKind.RING_MISSED: AgentEvent.MISSED,
+    FactKind.LEG_ANSWERED: AgentEvent.CONNECTED,
     FactKind.CONNECTED: AgentEvent.CONNECTED,
     FactKind.LEG_ENDED: AgentEvent.DISCONNECTED,
 }
@@ -87,6 +88,8 @@ class AgentDesk:
     #: Everybody who takes calls, as last committed: answers questions that cannot wait for the database.
     board: dict[str, Agent] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)
+    #: Answered legs of each agent's phones, by uniqueid: a second ring that ends does not end the talk.
+    _legs: dict[str, set[str]] = field(default_factory=dict)
 
     async def sign_in(self, agent_id: str, phone: str, queues: Mapping[str, int], *, actor: str) -> Agent:
         """Make the agent a member of `queues` (name to penalty) on one of his own phones."""
@@ -126,6 +129,13 @@ class AgentDesk:
             agent_id = self._owners.get(endpoint)
             if agent_id is None:
                 continue
+            legs = self._legs.setdefault(agent_id, set())
+            if fact.kind is FactKind.LEG_ANSWERED:
+                legs.add(fact.uniqueid)
+            elif fact.kind is FactKind.LEG_ENDED:
+                legs.discard(fact.uniqueid)
+                if legs:
+                    continue
             try:
                 await self._step(agent_id, event, actor="service", call_id=call_of(fact))
             except (StepRefused, NoSuchAgent) as refused:
@@ -151,6 +161,11 @@ class AgentDesk:
         agents = list(await self.rows.find())
         self.board = {agent.id: agent for agent in agents}
         busy = {channel.endpoint for channel in channels}
+        self._legs = {}
+        for channel in channels:
+            owner = self._owners.get(channel.endpoint)
+            if owner is not None and channel.is_up:
+                self._legs.setdefault(owner, set()).add(channel.uniqueid)
         for place, agent in enumerate(agents):
             if agent.phone and agent.phone not in busy:
                 event = {

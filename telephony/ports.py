@@ -58,6 +58,7 @@ class Place(StrEnum):
     AGENT_WAITS = "agent_waits"  # the agent's leg while the customer is on hold
     TRANSFER = "transfer"  # extension: a target
     CONFERENCE = "conference"  # extension: the room
+    CONFERENCE_GUEST = "conference_guest"  # extension: a room that must still be in use
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,8 +133,8 @@ class Switch(Protocol):
     ) -> None:
         """Take both legs of a conversation apart in one order."""
 
-    async def bridge(self, first: str, second: str) -> None:
-        """Let two live legs hear each other."""
+    async def join(self, waiting: str, joining: str) -> None:
+        """Take `joining` out of whatever it is in and let it talk with `waiting`; the end of one ends both."""
 
     async def hang_up(self, channel: str) -> None: ...
 
@@ -142,5 +143,7 @@ class Switch(Protocol):
     async def place(self, placing: Placing) -> None:
         """Ring the agent, then dial the number. Returns once the switch has taken the order."""
 
-    async def invite(self, endpoint: str, place: Place, extension: str, *, call_id: str) -> None:
-        """Ring an endpoint and send it to a place when it answers."""
+    async def invite(
+        self, endpoint: str, place: Place, extension: str, *, call_id: str, channel_id: str
+    ) -> None:
+        """Ring an endpoint and send it to a place when it answers. `channel_id` becomes the leg's uniqueid."""

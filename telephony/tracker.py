@@ -422,7 +422,7 @@ class _Row:
             or ("fallback" if FactKind.FALLBACK in self.kinds else None),
             queue=self.queue or None,
             priority=self.priority,
-            agent_id=self.agent or self.bridged_agent or None,
+            agent_id=self.agent or self.bridged_agent or self._dialed_by(),
             answered_at=None if leg is None else leg.answered_at,
             queued_at=self._at(FactKind.QUEUED),
             connected_at=connected_at,
@@ -623,6 +623,16 @@ class _Row:
         )
         return Direction.OUTBOUND if earlier else Direction.INBOUND
 
+    def _dialed_by(self) -> str | None:
+        """Who asked for a call we place."""
+        named = (
+            str(fact.data.get("agent") or "")
+            for each in self.legs.values()
+            for *_, fact in each.started
+            if fact.source is Source.SERVICE
+        )
+        return next((agent for agent in named if agent), None)
+
     def _numbers(self, leg: _Leg | None, direction: Direction) -> tuple[str, str]:
         """The other side's number as delivered, and the called one."""
         if direction is Direction.OUTBOUND:
@@ -649,7 +659,12 @@ class _Row:
 
     def _end(self, leg: _Leg | None, leg_end: datetime | None) -> tuple[datetime | None, bool, bool]:
         """When the call ended, whether CEL told so, and whether nobody saw it end."""
-        over = [(at, fact) for at, fact in self.facts if fact.kind is FactKind.CALL_ENDED]
+        # The end of somebody's invited to a conference, whose leg is linked to nothing, is not the call's.
+        over = [
+            (at, fact)
+            for at, fact in self.facts
+            if fact.kind is FactKind.CALL_ENDED and not fact.linkedid.startswith(f"{self.folding.id}-g")
+        ]
         proved = any(fact.source is Source.CEL for _, fact in over)
         if leg_end is not None:
             return leg_end, proved, False

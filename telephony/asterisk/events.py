@@ -113,7 +113,9 @@ def _new_channel(name: str, get: Get, received: datetime) -> Fact | None:
 def _new_state(name: str, get: Get, received: datetime) -> Fact | None:
     if get("ChannelState") != "6":
         return None
-    return _fact(FactKind.LEG_ANSWERED, name, get, received, {})
+    side, endpoint = side_of(get("Channel"))
+    data: dict[str, Value] = {"endpoint": endpoint} if side is Side.PHONE else {}
+    return _fact(FactKind.LEG_ANSWERED, name, get, received, data)
 
 
 def _hangup(name: str, get: Get, received: datetime) -> Fact | None:
@@ -144,12 +146,15 @@ def _dial_begin(name: str, get: Get, received: datetime) -> Fact | None:
 
 
 def _dial_end(name: str, get: Get, received: datetime) -> Fact | None:
-    """A phone answered a caller, in a queue or rung directly; AgentConnect adds the queue and the agent."""
+    """A phone answered a caller, in a queue or rung directly, or somebody outside answered a phone;
+    AgentConnect adds the queue and the agent."""
     if get("DialStatus") != "ANSWER":
         return None
     side, endpoint = side_of(get("DestChannel"))
     caller, _ = side_of(get("Channel"))
-    if side is not Side.PHONE or caller is not Side.TRUNK:
+    if caller is Side.PHONE and side is Side.TRUNK:
+        endpoint = side_of(get("Channel"))[1]
+    elif side is not Side.PHONE or caller is not Side.TRUNK:
         return None
     data: dict[str, Value] = {
         "queue": "",

@@ -21,6 +21,7 @@ CONTEXTS: Final[Mapping[Place, str]] = {
     Place.AGENT_WAITS: names.PARKED_AGENT,
     Place.TRANSFER: names.TRANSFER,
     Place.CONFERENCE: names.CONFERENCE,
+    Place.CONFERENCE_GUEST: names.CONFERENCE_GUEST,
 }
 
 
@@ -95,8 +96,15 @@ class AsteriskSwitch:
             ExtraPriority="1",
         )
 
-    async def bridge(self, first: str, second: str) -> None:
-        await self._do("Bridge", Channel1=first, Channel2=second, Tone="no")
+    async def join(self, waiting: str, joining: str) -> None:
+        """By the dialplan's Bridge(): the manager's Bridge lets both go on in their contexts afterwards."""
+        await self._do(
+            "Redirect",
+            Channel=joining,
+            Context=names.JOIN,
+            Exten=waiting.removeprefix("PJSIP/"),
+            Priority="1",
+        )
 
     async def hang_up(self, channel: str) -> None:
         await self._do("Hangup", Channel=channel, Cause="16")
@@ -114,8 +122,10 @@ class AsteriskSwitch:
             call_id=placing.call_id,
         )
 
-    async def invite(self, endpoint: str, place: Place, extension: str, *, call_id: str) -> None:
-        await self._originate("", endpoint, CONTEXTS[place], extension, 30, call_id=call_id)
+    async def invite(
+        self, endpoint: str, place: Place, extension: str, *, call_id: str, channel_id: str
+    ) -> None:
+        await self._originate(channel_id, endpoint, CONTEXTS[place], extension, 30, call_id=call_id)
 
     async def _originate(
         self, channel_id: str, endpoint: str, context: str, extension: str, ring: int, *, call_id: str
@@ -127,10 +137,9 @@ class AsteriskSwitch:
             "Priority": "1",
             "Timeout": str(ring * 1000),
             "Account": call_id,
+            "ChannelId": channel_id,
+            "OtherChannelId": f"{channel_id}-2",
         }
-        if channel_id:
-            keys["ChannelId"] = channel_id
-            keys["OtherChannelId"] = f"{channel_id}-2"
         action = SimpleAction("Originate", **keys)
         action.variables = {names.CALL: call_id}
         await self._link.originate(action, deadline=ring + 60.0)
