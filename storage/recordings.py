@@ -32,9 +32,7 @@ def react_to_recording(
             case FactKind.RECORDING_FAILED:
                 _fail(connection, after, fact)
             case FactKind.RECORDING_PAUSED:
-                connection.execute(
-                    insert(recording_gaps).values(id=new_id(fact.at), call_id=after.id, paused_at=fact.at)
-                )
+                _open_gap(connection, after, fact.at)
             case FactKind.RECORDING_RESUMED:
                 _close_gap(connection, after, fact.at)
             case FactKind.VOICEMAIL_LEFT:
@@ -79,6 +77,17 @@ def _fail(connection: Connection, call: Call, fact: Fact) -> None:
                 why=str(fact.data.get("why", ""))[:64],
             )
         )
+
+
+def _open_gap(connection: Connection, call: Call, at: datetime) -> None:
+    """One gap, whoever tells of it: the order and the switch both do."""
+    known = connection.execute(
+        select(recording_gaps.c.id).where(
+            recording_gaps.c.call_id == call.id, recording_gaps.c.resumed_at.is_(None)
+        )
+    ).first()
+    if known is None:
+        connection.execute(insert(recording_gaps).values(id=new_id(at), call_id=call.id, paused_at=at))
 
 
 def _close_gap(connection: Connection, call: Call, at: datetime) -> None:

@@ -1,0 +1,450 @@
+"""Orders about live calls on a real Asterisk: every call stays one row, and every agent ends up free."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from fixtures_house import House, a_house, until, when
+
+from config.site import Person, SiteError
+from lab.agents import Habits
+from lab.customers import Listen, Press, Stay, Step
+from lab.world import Placed
+from telephony.phones import PhoneKind
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+LONG = Habits(answers_after=(0.1, 0.2), talks=(90.0, 90.0))
+DECLINES = Habits(answers_after=(0.1, 0.2), declines=1.0)
+TO_SALES: tuple[Step, ...] = (Listen(seconds=2.5), Press(keys="2"), Stay(seconds=90, speaks=True))
+QUEUE = {"ring_seconds": 5, "missed_before_pause": 2}
+SETTINGS = {
+    "telephony": {
+        "queues": dict.fromkeys(("service", "sales", "complaints", "roadside"), QUEUE),
+        "departments": {
+            "workshop": {"number": "+8613912340000"},
+            "engaged": {"number": "+8613912340486"},
+            "showroom": {"queue": "service"},
+        },
+        "fences": {"refused_prefixes": ["+86190"]},
+    }
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[House]:
+    async with a_house(SETTINGS, agents=("agent1", "agent2", "supervisor")) as built:
+        yield built
+
+
+@pytest_asyncio.fixture(loop_scope="module", autouse=True)
+async def ready(house: House) -> AsyncIterator[None]:
+    """Two agents in all queues, the supervisor in one that nobody calls; afterwards everybody is free again."""
+    for login, agent in house.agents.items():
+        agent.habits = LONG
+        if await house.agent_state(login) == "signed_out":
+            await house.sign_in(login, {"roadside": 9} if login == "supervisor" else None)
+    yield
+    await free(house)
+
+
+async def free(house: House) -> None:
+    """No call is open and every agent is ready or signed out."""
+
+    async def quiet() -> bool:
+        open_calls = (await house.site.get("/calls", scope="open", limit="1"))["items"]
+        states = {await house.agent_state(login) for login in house.agents}
+        return not open_calls and states <= {"ready", "signed_out"}
+
+    await until(quiet, 20.0, saying="calls or agents that never got free")
+
+
+@dataclass
+class Talk:
+    """A customer in conversation with an agent; `other` is the agent who is free."""
+
+    house: House
+    placed: Placed
+    id: str
+    first: Person
+    other: Person
+
+    async def order(self, word: str, agent: Person | None = None, **body: Any) -> None:
+        await self.house.site.post(f"/calls/{self.id}/{word}", {"agent_id": (agent or self.first).id, **body})
+
+    async def refused(self, word: str, agent: Person | None = None, **body: Any) -> str:
+        with pytest.raises(SiteError) as error:
+            await self.order(word, agent, **body)
+        return str(error.value)
+
+    async def until_state(self, state: str, agent: Person | None = None) -> dict[str, Any]:
+        async def look() -> Any:
+            row = await self.house.detail(self.id)
+            return row if row["state"] == state and agent in (None, self.person(row)) else None
+
+        return await until(look, 15.0, saying=f"never {state}")  # type: ignore[no-any-return]
+
+    def person(self, row: dict[str, Any]) -> Person | None:
+        return next((one for one in self.house.site.people.values() if one.id == row["agent_id"]), None)
+
+    async def agent_is(self, agent: Person, state: str) -> None:
+        async def look() -> bool:
+            return await self.house.agent_state(agent.login) == state
+
+        await until(look, 10.0, saying=f"{agent.login} never {state}")
+
+    async def ends(self) -> dict[str, Any]:
+        """The customer hangs up; the row, and it is the only one of this caller."""
+        await self.placed.hang_up()
+        return await self.ended()
+
+    async def ended(self) -> dict[str, Any]:
+        await self.placed.ended(10)
+        row = await self.until_state("ended")
+        number = self.placed.customer.caller
+        assert len(self.house.rows("SELECT id FROM calls WHERE raw_number = ?", number)) == 1
+        assert row["outcome"] == "answered"
+        return row
+
+
+def to_agent(person: Person) -> dict[str, str]:
+    return {"kind": "agent", "name": person.id}
+
+
+async def talk(house: House, caller: str, steps: tuple[Step, ...] = TO_SALES) -> Talk:
+    placed = await house.call(caller=caller, steps=steps)
+    row = await house.state_of(placed, "talking")
+    pair = [house.person("agent1"), house.person("agent2")]
+    first = next(person for person in pair if person.id == row["agent_id"])
+    other = next(person for person in pair if person is not first)
+    return Talk(house, placed, row["id"], first, other)
+
+
+async def test_hold_resume_and_blind_transfer_keep_one_story(house: House) -> None:
+    """M-074, features 21 and 73: the record goes along."""
+    call = await talk(house, "13918002001")
+    await call.order("hold")
+    await call.until_state("held")
+    await asyncio.sleep(1.0)  # time on hold is what is measured
+    await call.order("resume")
+    await call.until_state("talking")
+    await call.order("transfer", target=to_agent(call.other))
+    await call.until_state("talking", call.other)
+    await call.agent_is(call.first, "ready")
+    row = await call.ends()
+    assert 0.8 <= row["hold_seconds"] <= 4.0
+    assert "blind" in row["transfers"]
+
+
+async def test_attended_transfer_hands_the_customer_over(house: House) -> None:
+    """The consulted agent is on the call from the moment he answers; the end of his leg ends the call."""
+    call = await talk(house, "13918002002")
+    await call.order("consult", target=to_agent(call.other))
+    await call.until_state("held", call.first)
+    await call.agent_is(call.other, "on_call")
+    await call.order("complete-transfer")
+    await call.until_state("talking", call.other)
+    await call.agent_is(call.first, "ready")
+    await call.agent_is(call.other, "on_call")
+    await house.agents[call.other.login].hang_up()
+    row = await call.ended()
+    assert row["agent_id"] == call.other.id
+    assert "attended" in row["transfers"]
+    assert row["hold_seconds"] > 0
+    assert row["talk_seconds"] > 0
+
+
+async def test_a_cancelled_consultation_gives_the_customer_back(house: House) -> None:
+    """Also twice on hold afterwards; and when the agent hangs up, the customer is not left with music."""
+    call = await talk(house, "13918002003")
+    await call.order("consult", target=to_agent(call.other))
+    await call.agent_is(call.other, "on_call")
+    await call.order("cancel-transfer")
+    await call.until_state("talking", call.first)
+    await call.agent_is(call.other, "ready")
+    for _ in range(2):
+        await call.order("hold")
+        await call.until_state("held")
+        await call.order("resume")
+        await call.until_state("talking")
+    await house.agents[call.first.login].hang_up()
+    row = await call.ended()
+    assert row["transfers"] == ""
+    assert row["agent_id"] == call.first.id
+
+
+async def test_a_consulted_person_who_does_not_answer(house: House) -> None:
+    """The agent waits, cannot hand over, and takes the customer back."""
+    call = await talk(house, "13918002004")
+    house.agents[call.other.login].habits = DECLINES
+    await call.order("consult", target=to_agent(call.other))
+    await call.until_state("held")
+    await call.agent_is(call.other, "ready")
+    assert "not answered yet" in await call.refused("complete-transfer")
+    await call.order("cancel-transfer")
+    await call.until_state("talking", call.first)
+    await call.ends()
+
+
+async def test_a_blind_transfer_nobody_takes_comes_back_to_the_queue(house: House) -> None:
+    call = await talk(house, "13918002005")
+    house.agents[call.other.login].habits = DECLINES
+    await call.order("transfer", target=to_agent(call.other))
+    await call.until_state("talking", call.first)
+    row = await call.ends()
+    assert row["queue"] == "sales"
+    assert "blind" in row["transfers"]
+    await house.site.post(f"/agents/{call.other.id}/ready")
+
+
+@pytest.mark.parametrize(
+    "target", [{"kind": "queue", "name": "service"}, {"kind": "department", "name": "showroom"}]
+)
+async def test_transfer_to_a_queue_and_to_a_department_of_the_house(
+    house: House, target: dict[str, str]
+) -> None:
+    call = await talk(house, f"1391800201{len(target['kind']) % 10}")
+    await call.order("transfer", target=target)
+
+    async def there() -> bool:
+        row = await house.detail(call.id)
+        return row["queue"] == "service" and row["state"] == "talking"
+
+    await until(there, 15.0, saying="nobody in the other queue took it")
+    row = await call.ends()
+    assert "blind" in row["transfers"]
+
+
+async def test_transfer_to_a_department_outside(house: House) -> None:
+    """Through the allow-list of the trunk; the agent is free and the customer talks with somebody outside."""
+    call = await talk(house, "13918002020")
+    await call.order("transfer", target={"kind": "department", "name": "workshop"})
+    await call.agent_is(call.first, "ready")
+    await call.until_state("talking")
+    await call.ends()
+
+    async def rang() -> bool:
+        return any(record.called.endswith("13912340000") for record in house.lab.records())
+
+    await until(rang, 10.0, saying="the number outside never had a call")
+
+
+async def test_attended_transfer_to_a_department_outside(house: House) -> None:
+    call = await talk(house, "13918002021")
+    await call.order("consult", target={"kind": "department", "name": "workshop"})
+    await call.until_state("held")
+
+    async def answered() -> bool:
+        return any(agent.talking for agent in house.agents.values()) and any(
+            one.called.endswith("13912340000") and one.answer for one in house.lab.book.open_calls
+        )
+
+    await until(answered, 15.0, saying="the number outside never answered")
+    await call.order("complete-transfer")
+    await call.until_state("talking")
+    await call.agent_is(call.first, "ready")
+    row = await call.ends()
+    assert "attended" in row["transfers"]
+
+
+async def test_a_department_outside_that_refuses_gives_the_customer_to_the_queue(house: House) -> None:
+    call = await talk(house, "13918002022")
+    await call.order("transfer", target={"kind": "department", "name": "engaged"})
+
+    async def again() -> bool:
+        row = await house.detail(call.id)
+        return row["state"] == "talking" and any(
+            agent.talking for login, agent in house.agents.items() if login != "supervisor"
+        )
+
+    await until(again, 20.0, saying="no agent had the customer again")
+    row = await call.ends()
+    assert row["queue"] == "sales"
+
+
+async def test_no_transfer_to_where_nothing_is(house: House) -> None:
+    call = await talk(house, "13918002023")
+    assert "no-such-target" in await call.refused("transfer", target={"kind": "queue", "name": "nowhere"})
+    assert (await house.detail(call.id))["state"] == "talking"
+    await call.ends()
+
+
+async def test_a_third_agent_joins_a_conference_and_leaves(house: House) -> None:
+    call = await talk(house, "13918002030")
+    third = house.person("supervisor")
+    before = len(house.rows("SELECT id FROM calls"))
+    await call.order("conference", invited=to_agent(third))
+    await call.agent_is(third, "on_call")
+    await call.until_state("talking", call.first)
+    await house.agents["supervisor"].hang_up()
+    await call.agent_is(third, "ready")
+    assert (await house.detail(call.id))["state"] == "talking"
+    assert house.agents[call.first.login].talking
+    await call.order("conference", invited=to_agent(call.other))
+    await call.agent_is(call.other, "on_call")
+    row = await call.ends()
+    await house.agents[call.first.login].hang_up()  # whoever is left alone then is not kept in the room
+    await free(house)
+    assert row["agent_id"] == call.first.id
+    assert len(house.rows("SELECT id FROM calls")) == before, "an invitation is no call of its own"
+
+
+async def test_a_paused_recording_has_a_gap_and_its_full_length(house: House) -> None:
+    """C08: what is said meanwhile is silence in the file, and the gap has its row."""
+    call = await talk(house, "13918002040")
+    await call.order("pause-recording")
+    await asyncio.sleep(1.5)  # the gap is what is measured
+    await call.order("resume-recording")
+    await asyncio.sleep(0.5)
+    row = await call.ends()
+    [gap] = house.rows("SELECT * FROM recording_gaps WHERE call_id = ?", call.id)
+    assert 1.4 <= when(gap["resumed_at"]) - when(gap["paused_at"]) <= 3.0
+
+    async def measured() -> Any:
+        return house.rows("SELECT * FROM recordings WHERE call_id = ? AND state = 'kept'", call.id)
+
+    [recording] = await until(measured, 40.0, saying="the recording was never measured")
+    assert recording["seconds"] == pytest.approx(row["talk_seconds"], abs=1.0)
+
+
+async def test_nothing_is_recorded_after_a_refusal(house: House) -> None:
+    """C08: key 9 during the notice; there is no file and nothing to pause."""
+    folder = house.site.settings.data / "recordings"
+    before = set(folder.iterdir())
+    call = await talk(house, "13918002041", (Listen(seconds=2.5), Press(keys="9"), *TO_SALES))
+    assert "not being recorded" in await call.refused("pause-recording")
+    await call.ends()
+    assert house.rows("SELECT * FROM recordings WHERE call_id = ?", call.id) == []
+    assert set(folder.iterdir()) == before
+
+
+async def test_only_the_holder_gives_orders_and_a_supervisor_may_end_the_call(house: House) -> None:
+    """R28: a second agent's order gets 409 with the holder's name."""
+    call = await talk(house, "13918002050")
+    for word in ("hold", "pause-recording"):
+        said = await call.refused(word, call.other)
+        assert "409" in said
+        assert call.first.name in said
+    await call.order("hang-up", house.person("supervisor"))
+    await call.ended()
+    assert "no-such-call" in await call.refused("hold")
+
+
+async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -> None:
+    """The row is there before anything rings; hold works as on any call; S20: the same key rings once."""
+    agent = house.person("agent1")
+    house.agents["agent1"].habits = Habits(answers_after=(1.5, 1.5), talks=(60.0, 60.0))
+    headers = {"Idempotency-Key": "one-click"}
+    body = {"number": "138 0013 8000", "agent_id": agent.id}
+    answers = []
+    for _ in range(2):
+        async with house.site.session.post(
+            f"{house.site.url}/api/v1/calls", json=body, headers=headers
+        ) as response:
+            assert response.status == 202
+            answers.append((await response.json())["call_id"])
+    assert answers[0] == answers[1]
+    [opened] = house.rows("SELECT * FROM calls WHERE id = ?", answers[0])
+    assert opened["direction"] == "outbound"
+    call_id = answers[0]
+
+    async def state(wanted: str) -> Any:
+        async def look() -> Any:
+            row = await house.detail(call_id)
+            return row if row["state"] == wanted else None
+
+        return await until(look, 15.0, saying=f"never {wanted}")
+
+    row = await state("talking")
+    assert row["agent_id"] == agent.id
+    assert row["number"] == "+8613800138000"
+    assert await house.agent_state("agent1") == "on_call"
+    for word, becomes in (("hold", "held"), ("resume", "talking"), ("hang-up", "ended")):
+        await house.site.post(f"/calls/{call_id}/{word}", {"agent_id": agent.id})
+        row = await state(becomes)
+    assert row["outcome"] == "answered"
+    assert row["talk_seconds"] > 0
+    rung = [one for one in house.lab.records() if one.called.endswith("13800138000")]
+    assert len(rung) == 1
+
+
+@pytest.mark.parametrize("number", ["+442071234567", "19012345678", "hello"])
+async def test_s16_refused_numbers_ring_nobody(house: House, number: str) -> None:
+    before = len(house.rows("SELECT id FROM calls"))
+    with pytest.raises(SiteError, match="dial-refused"):
+        await house.site.post("/calls", {"number": number, "agent_id": house.person("agent1").id})
+    assert len(house.rows("SELECT id FROM calls")) == before
+    assert await house.agent_state("agent1") == "ready"
+
+
+async def test_an_agent_who_misses_two_rings_is_paused(house: House) -> None:
+    """The customer goes on to the next agent; `ready` ends the pause."""
+    absent, there = house.person("agent1"), house.person("agent2")
+    await house.site.post(f"/agents/{there.id}/pause", {"reason": "lunch"})
+    house.agents["agent1"].habits = DECLINES
+    placed = await house.call(caller="13918002060", steps=TO_SALES)
+
+    async def paused() -> bool:
+        return await house.agent_state("agent1") == "paused"
+
+    await until(paused, 30.0, saying="the absent agent was never paused")
+    await house.site.post(f"/agents/{there.id}/ready")
+    row = await house.state_of(placed, "talking")
+    assert row["agent_id"] == there.id
+    listed = await house.site.get("/agents")
+    assert next(one for one in listed["items"] if one["id"] == absent.id)["reason"] == "missed-calls"
+    await placed.hang_up()
+    await house.site.post(f"/agents/{absent.id}/ready")
+
+
+async def test_a_pause_asked_in_a_call_begins_after_it(house: House) -> None:
+    """Signing out is not possible in a call; it is while the pause lasts."""
+    call = await talk(house, "13918002061")
+    await house.site.post(f"/agents/{call.first.id}/pause", {"reason": "lunch"})
+    await call.agent_is(call.first, "on_call")
+    with pytest.raises(SiteError, match="agent-step-refused"):
+        await house.site.post(f"/agents/{call.first.id}/sign-out")
+    await call.ends()
+    await call.agent_is(call.first, "paused")
+    await house.site.post(f"/agents/{call.first.id}/sign-out")
+    await call.agent_is(call.first, "signed_out")
+
+
+async def test_signing_out_while_it_rings_sends_the_caller_on(house: House) -> None:
+    """Nobody answers his phone any more, and the other agent gets the call."""
+    for login in ("agent1", "agent2"):
+        house.agents[login].habits = Habits(misses=1.0)
+    placed = await house.call(caller="13918002062", steps=TO_SALES)
+
+    async def rung() -> str:
+        states = {login: await house.agent_state(login) for login in ("agent1", "agent2")}
+        return next((login for login, state in states.items() if state == "ringing"), "")
+
+    login = await until(rung, 20.0, saying="no phone rang")
+    other = "agent2" if login == "agent1" else "agent1"
+    house.agents[other].habits = LONG
+    await house.site.post(f"/agents/{house.person(login).id}/sign-out")
+    row = await house.state_of(placed, "talking", seconds=30)
+    assert row["agent_id"] == house.person(other).id
+    assert await house.agent_state(login) == "signed_out"
+    await placed.hang_up()
+
+
+async def test_an_agent_whose_phone_is_not_registered_is_passed_over(house: House) -> None:
+    """The last test: one phone is gone for good. Callers and transfers go on at once."""
+    gone = house.person("agent2")
+    await house.lab.sign_off_agents([gone.phone(PhoneKind.DESK).endpoint])
+    call = await talk(house, "13918002070")
+    assert call.first.login == "agent1"
+    await call.order("consult", target=to_agent(gone))
+    await call.until_state("held")
+    await call.order("cancel-transfer")
+    await call.until_state("talking", call.first)
+    await call.order("transfer", target=to_agent(gone))
+    await call.until_state("talking", call.first)
+    await call.ends()
