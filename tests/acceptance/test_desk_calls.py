@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -433,6 +435,48 @@ async def test_signing_out_while_it_rings_sends_the_caller_on(house: House) -> N
     assert row["agent_id"] == house.person(other).id
     assert await house.agent_state(login) == "signed_out"
     await placed.hang_up()
+
+
+async def careline(house: House, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of a command at the prompt, with the house's settings and token."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "config", *arguments, "--config", str(house.site.config),
+        env={**os.environ, "CARELINE_TOKEN": house.site.token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said = (await process.communicate())[0].decode()
+    return process.returncode or 0, said
+
+
+async def test_the_same_orders_at_the_command_line(house: House) -> None:
+    call = await talk(house, "13918002065")
+    code, said = await careline(house, "call", "list")
+    assert code == 0
+    assert call.id in said
+    who = ("--agent", call.first.name)
+    for order, state in (
+        (("hold", call.id, *who), "held"),
+        (("resume", call.id, *who), "talking"),
+        (("consult", call.id, f"agent:{call.other.name}", *who), "held"),
+        (("cancel", call.id, *who), "talking"),
+    ):
+        code, said = await careline(house, "call", *order)
+        assert code == 0, said
+        await call.until_state(state)
+    code, said = await careline(house, "agent", "pause", "lunch", call.other.id)
+    assert (code, await house.agent_state(call.other.login)) == (0, "paused"), said
+    code, said = await careline(house, "agent", "ready", call.other.id)
+    assert (code, await house.agent_state(call.other.login)) == (0, "ready"), said
+    code, said = await careline(house, "call", "hold", call.id, "--agent", call.other.name)
+    assert code == 1
+    assert call.first.name in said
+    code, said = await careline(house, "call", "transfer", call.id, "somewhere", *who)
+    assert code == 2
+    assert "a target is" in said
+    code, said = await careline(house, "call", "hang-up", call.id, *who)
+    assert code == 0, said
+    await call.ended()
 
 
 async def test_an_agent_whose_phone_is_not_registered_is_passed_over(house: House) -> None:
