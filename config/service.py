@@ -53,6 +53,7 @@ from telephony.asterisk.link import AsteriskLink
 from telephony.asterisk.render import Layout
 from telephony.asterisk.resync import Resync
 from telephony.asterisk.switch import AsteriskSwitch
+from telephony.calls import CallState
 from telephony.clock import Clock, SystemClock
 from telephony.control import Control, Target
 from telephony.desk import AgentDesk
@@ -333,8 +334,19 @@ class Service:
             fact = await self._following.get()
             try:
                 await self.agents.follow([fact], self._call_of)
+                if fact.kind is FactKind.LEG_ENDED:
+                    await self._look_after_held(fact)
             except (StorageUnavailable, SwitchError) as error:
                 log.warning("agent not followed", action="agent_not_followed", why=str(error))
+
+    async def _look_after_held(self, fact: Fact) -> None:
+        live = self.journal.live_of(fact.linkedid)
+        if (
+            live is not None
+            and live.state is CallState.HELD
+            and await self.control.leave_nobody_on_hold(live.id)
+        ):
+            log.info("customer left on hold went back to the queue", action="held_rescued", call=live.id)
 
     def _call_of(self, fact: Fact) -> str:
         live = self.journal.live_of(fact.linkedid)

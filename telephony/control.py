@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from telephony.calls import Call, CallId, CallState
 from telephony.clock import Clock
@@ -18,6 +18,8 @@ from telephony.fences import Fences
 from telephony.ports import ActionRefused, Channel, Place, Placing, Side, Switch
 
 TargetKind = Literal["agent", "queue", "department"]
+#: Extension of Place.TRANSFER for a customer nobody is with any more: back to the head of his queue.
+LEFT: Final = "left"
 
 
 class ControlError(Exception):
@@ -234,6 +236,21 @@ class Control:
             await self._tell(call, FactKind.CONFERENCE_JOINED, legs.customer, conference=call.id)
         if invited is not None:
             await self._invite(call, invited)
+
+    async def leave_nobody_on_hold(self, call_id: str) -> bool:
+        """A customer on hold whose agent is gone returns to the head of his queue; whether it was so.
+
+        To be asked when a leg of a phone has ended. Raises SwitchError.
+        """
+        try:
+            call, legs = await self._with_agent(call_id, "", needs_agent=False)
+        except ControlError:
+            return False  # the customer is gone too
+        if call.state is not CallState.HELD or legs.others:
+            return False
+        await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="blind", target=LEFT)
+        await self.switch.move(legs.customer.name, Place.TRANSFER, LEFT)
+        return True
 
     async def pause_recording(self, call_id: str, endpoint: str) -> None:
         """Nothing is recorded until it is resumed; the gap stays in the file as silence (C08)."""

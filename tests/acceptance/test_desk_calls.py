@@ -180,6 +180,18 @@ async def test_a_cancelled_consultation_gives_the_customer_back(house: House) ->
     assert row["agent_id"] == call.first.id
 
 
+async def test_an_agent_who_hangs_up_on_hold_leaves_nobody_in_the_music(house: House) -> None:
+    """The customer is back at the head of the queue, and the next agent has the same call."""
+    call = await talk(house, "13918002006")
+    await call.order("hold")
+    await call.until_state("held")
+    await house.agents[call.first.login].hang_up()
+    await call.until_state("talking", call.other)
+    row = await call.ends()
+    assert row["transfers"] == "blind:left"
+    assert 0 < row["hold_seconds"] < 5
+
+
 async def test_a_consulted_person_who_does_not_answer(house: House) -> None:
     """The agent waits, cannot hand over, and takes the customer back."""
     call = await talk(house, "13918002004")

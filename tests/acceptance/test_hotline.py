@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 from fixtures_house import House, a_house, until, when
 
-from lab.agents import Habits
 from lab.customers import Listen, Press, Stay
 from telephony.phones import PhoneKind
 
@@ -100,80 +99,6 @@ async def test_a_caller_who_gives_up_waiting_becomes_one_task_that_a_talk_closes
         return not house.rows(open_tasks, f"+86{caller}")
 
     await until(closed)
-
-
-async def test_hold_resume_and_blind_transfer_keep_one_story(house: House) -> None:
-    """M-074, features 21 and 73: the record goes along."""
-    await free(house)
-    for agent in house.agents.values():
-        agent.habits = Habits(answers_after=(0.1, 0.2), talks=(60.0, 60.0))
-    try:
-        placed = await house.call(
-            caller="13918001003", steps=(Listen(seconds=2.5), Press(keys="2"), Stay(seconds=90, speaks=True))
-        )
-        row = await house.state_of(placed, "talking")
-        first = row["agent_id"]
-        other = next(p for p in house.site.people.values() if p.login in house.agents and p.id != first)
-        path = f"/calls/{row['id']}"
-        await house.site.post(f"{path}/hold", {"agent_id": first})
-        assert (await house.state_of(placed, "held"))["state"] == "held"
-        await asyncio.sleep(1.0)  # time on hold is what is measured
-        await house.site.post(f"{path}/resume", {"agent_id": first})
-        await house.state_of(placed, "talking")
-        await house.site.post(
-            f"{path}/transfer", {"agent_id": first, "target": {"kind": "agent", "name": other.id}}
-        )
-
-        async def with_other() -> object:
-            now = await house.detail(row["id"])
-            return now if now["state"] == "talking" and now["agent_id"] == other.id else None
-
-        await until(with_other, 15.0, saying="the other agent never had the call")
-        await placed.hang_up()
-        row = await house.state_of(placed, "ended")
-        assert row["outcome"] == "answered"
-        assert 0.8 <= row["hold_seconds"] <= 4.0
-        assert "blind" in row["transfers"]
-        assert len(house.rows("SELECT id FROM calls WHERE raw_number = '13918001003'")) == 1
-    finally:
-        for agent in house.agents.values():
-            agent.habits = Habits(answers_after=(0.2, 0.4), talks=(3.0, 3.0))
-
-
-async def test_attended_transfer_and_conference(house: House) -> None:
-    await free(house)
-    for agent in house.agents.values():
-        agent.habits = Habits(answers_after=(0.1, 0.2), talks=(60.0, 60.0))
-    try:
-        placed = await house.call(
-            caller="13918001005", steps=(Listen(seconds=2.5), Press(keys="2"), Stay(seconds=90, speaks=True))
-        )
-        row = await house.state_of(placed, "talking")
-        first = row["agent_id"]
-        other = next(p for p in house.site.people.values() if p.login in house.agents and p.id != first)
-        path = f"/calls/{row['id']}"
-        target = {"agent_id": first, "target": {"kind": "agent", "name": other.id}}
-        await house.site.post(f"{path}/consult", target)
-        await house.state_of(placed, "held")
-
-        async def consulted() -> bool:
-            return bool(house.agents[other.login].talking)
-
-        await until(consulted, 15.0, saying="the consulted agent never answered")
-        await house.site.post(f"{path}/complete-transfer", {"agent_id": first})
-
-        async def with_other() -> object:
-            now = await house.detail(row["id"])
-            return now if now["state"] == "talking" and now["agent_id"] == other.id else None
-
-        await until(with_other, 15.0, saying="the customer never reached the consulted agent")
-        await placed.hang_up()
-        row = await house.state_of(placed, "ended")
-        assert "attended" in row["transfers"]
-        assert row["talk_seconds"] > 0
-    finally:
-        for agent in house.agents.values():
-            agent.habits = Habits(answers_after=(0.2, 0.4), talks=(3.0, 3.0))
 
 
 async def test_the_proof_of_the_day_is_zero(house: House) -> None:
