@@ -13,7 +13,7 @@ import pytest
 from config.secrets import SecretsError, keep_secrets, switch_secrets, warnings
 from telephony.asterisk.install import AsteriskBinary, InstallError, ensure_asterisk, ensure_tools, find_tool
 from telephony.asterisk.render import RenderError, SwitchSecrets, render
-from telephony.options import SwitchOptions, TelephonyOptions, TrunkOptions
+from telephony.options import RecordingOptions, SwitchOptions, TelephonyOptions, TrunkOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = SwitchSecrets(ami_events_secret="e" * 24, ami_actions_secret="a" * 24, agi_secret="g" * 24)
@@ -161,3 +161,12 @@ def test_render_command(tmp_path: Path) -> None:
     third = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert third.returncode == 2
     assert "telephony.trunk.host" in third.stderr
+
+
+def test_c08_nothing_is_recorded_unless_the_house_records(tmp_path: Path, binary: AsteriskBinary) -> None:
+    for enabled in (False, True):
+        options = TelephonyOptions(recording=RecordingOptions(enabled=enabled))
+        layout = render(options, SECRETS, (), binary, tmp_path / str(enabled), []).layout
+        text = (layout.etc / "extensions.conf").read_text()
+        lines = [line for line in text.splitlines() if not line.lstrip().startswith(";")]
+        assert any("MixMonitor" in line for line in lines) is enabled

@@ -1,0 +1,203 @@
+"""Which leg is whose in a live call, and how agents follow their legs; no switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from telephony.agents import MISSED_CALLS, Agent, AgentEvent, AgentState, Member, Rules, step
+from telephony.calls import Call, CallId, CallState, Direction
+from telephony.control import NotPossibleNow, find_legs, invited_leg
+from telephony.desk import AgentDesk
+from telephony.facts import Fact, FactKind, Source
+from telephony.ports import Channel, Side
+from telephony.tracker import fold
+
+NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
+ID = CallId("01M808K8VG37RMJCZXF5D7RHME")
+LINKED = "careline-1795305605.9"
+CALL = Call(
+    id=ID,
+    linkedid=LINKED,
+    system="careline",
+    direction=Direction.INBOUND,
+    state=CallState.TALKING,
+    started_at=NOW,
+)
+
+
+def leg(
+    number: int,
+    endpoint: str = "",
+    side: Side = Side.PHONE,
+    *,
+    linkedid: str = LINKED,
+    uniqueid: str = "",
+    state: str = "Up",
+    bridge: str = "",
+) -> Channel:
+    return Channel(
+        name=f"PJSIP/{endpoint}-{number:08x}",
+        uniqueid=uniqueid or f"careline-1795305605.{number}",
+        linkedid=linkedid,
+        state=state,
+        bridge=bridge,
+        side=side,
+        endpoint=endpoint,
+    )
+
+
+CUSTOMER = leg(9, "careline-trunk", Side.TRUNK)
+AGENT = leg(10, "pa", bridge="b2")
+
+
+def test_a_number_outside_that_is_consulted_is_not_the_customer() -> None:
+    """Whatever order the switch lists them in; 100 came after 9 although it sorts before it as text."""
+    outside = leg(100, "careline-trunk", Side.TRUNK)
+    local = leg(99, side=Side.SWITCH, bridge="b2")
+    legs = find_legs(CALL, [outside, local, AGENT, CUSTOMER], "pa")
+    assert (legs.customer, legs.agent, legs.consulted) == (CUSTOMER, AGENT, local)
+    assert legs.others == (local, outside)
+
+
+def test_who_shares_the_customers_bridge_is_not_consulted() -> None:
+    together = [replace(CUSTOMER, bridge="b"), replace(AGENT, bridge="b"), leg(11, "pb", bridge="b")]
+    assert find_legs(CALL, together, "pa").consulted is None
+
+
+def test_a_phone_that_rings_is_consulted_but_has_not_answered() -> None:
+    ringing = leg(11, "pb", state="Ringing")
+    legs = find_legs(CALL, [CUSTOMER, replace(AGENT, bridge=""), ringing], "pa")
+    assert legs.consulted == ringing
+    assert not legs.consulted.is_up
+
+
+def test_an_invited_leg_belongs_to_the_call_although_it_is_linked_to_nothing() -> None:
+    own = invited_leg(ID, NOW)
+    guest = leg(12, "pc", uniqueid=own, linkedid=own)
+    assert find_legs(CALL, [CUSTOMER, AGENT, guest], "pc").agent == guest
+    stranger = leg(13, "pd", linkedid="careline-1795305605.13")
+    assert find_legs(CALL, [CUSTOMER, stranger], "pd").agent is None
+
+
+def test_a_customer_who_is_gone_is_said_so() -> None:
+    with pytest.raises(NotPossibleNow, match="just ended"):
+        find_legs(CALL, [AGENT], "pa")
+
+
+def test_an_invited_leg_that_ends_does_not_end_the_call() -> None:
+    own = invited_leg(ID, NOW)
+
+    def fact(kind: FactKind, source: Source, linkedid: str, uniqueid: str, **data: str | bool) -> Fact:
+        return Fact(
+            source=source,
+            key=f"{kind}/{uniqueid}",
+            kind=kind,
+            at=NOW,
+            linkedid=linkedid,
+            uniqueid=uniqueid,
+            data=data,
+        )
+
+    facts = [
+        fact(FactKind.LEG_STARTED, Source.AMI, LINKED, LINKED, trunk=True, direction="inbound"),
+        fact(FactKind.RINGING, Source.SERVICE, LINKED, own, endpoint="pc", agent="01C"),
+        fact(FactKind.CALL_ENDED, Source.CEL, own, own),
+    ]
+    call = fold(facts, system="careline", number_of=lambda _raw: None, id=ID)
+    assert call is not None
+    assert (call.state is CallState.ENDED, call.proved) == (False, False)
+
+
+LI = Agent(id="01LI", name="李娜", since=NOW, state=AgentState.READY, phone="pa", queues={"service": 0})
+
+
+@pytest.mark.parametrize(("reason", "then"), [("lunch", "lunch"), (MISSED_CALLS, "")])
+def test_a_pause_goes_on_after_a_call_taken_in_it(reason: str, then: str) -> None:
+    """But not the one that missed calls brought: he is there, after all."""
+    agent = replace(LI, state=AgentState.PAUSED, reason=reason)
+    for event in (AgentEvent.CONNECTED, AgentEvent.DISCONNECTED, AgentEvent.WRAPPED_UP):
+        agent = step(agent, event, NOW + timedelta(minutes=1), Rules())
+    assert (agent.state, agent.reason) == (AgentState.PAUSED if then else AgentState.READY, then)
+
+
+@dataclass
+class Rows:
+    """One agent, in memory."""
+
+    agent: Agent = LI
+
+    async def change(
+        self, agent_id: str, decide: Callable[[Agent], Agent], *, event: str, now: datetime, actor: str
+    ) -> tuple[Agent, Agent]:
+        before = self.agent
+        self.agent = decide(before)
+        return before, self.agent
+
+    async def find(self) -> Sequence[Agent]:
+        return [self.agent]
+
+    async def endpoints(self) -> Mapping[str, str]:
+        return {"pa": "01LI"}
+
+
+@dataclass
+class Members:
+    """A switch that takes every order about members."""
+
+    paused: dict[str, bool] = field(default_factory=dict)
+
+    async def add_member(self, member: Member) -> None:
+        self.paused[member.queue] = member.paused
+
+    async def pause_member(self, member: Member, *, paused: bool) -> None:
+        self.paused[member.queue] = paused
+
+
+class Still:
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+async def test_a_second_ring_that_ends_does_not_end_the_talk() -> None:
+    """He is invited elsewhere while he talks; also after a restart, when only the switch knows his legs."""
+    for known in (True, False):
+        rows, switch = Rows(), Members()
+        desk = AgentDesk(
+            rows=rows,
+            switch=switch,  # type: ignore[arg-type]
+            clock=Still(),
+            rules=Rules(),
+            queues=frozenset({"service"}),
+        )
+
+        async def tell(kind: FactKind, uniqueid: str, desk: AgentDesk = desk) -> None:
+            told = Fact(
+                source=Source.AMI,
+                key=f"{kind}{uniqueid}",
+                kind=kind,
+                at=NOW,
+                linkedid="l",
+                uniqueid=uniqueid,
+                data={"endpoint": "pa"},
+            )
+            await desk.follow([told], lambda _fact: ID)
+
+        await desk.reconcile([], [])
+        if known:
+            await tell(FactKind.LEG_ANSWERED, "u1")
+        else:
+            rows.agent = replace(LI, state=AgentState.ON_CALL)
+            await desk.reconcile([], [leg(1, "pa", uniqueid="u1")])
+        assert (rows.agent.state, switch.paused) == (AgentState.ON_CALL, {"service": True})
+        states = []
+        for uniqueid in ("u2", "u1"):
+            await tell(FactKind.LEG_ENDED, uniqueid)
+            states.append(rows.agent.state)
+        assert states == [AgentState.ON_CALL, AgentState.WRAP_UP]
