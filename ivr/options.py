@@ -24,7 +24,6 @@ class IvrOptions(BaseModel):
     )
     speech_seconds: float = Field(60.0, ge=1, le=600, description="most one text may take to speak")
     digit_seconds: float = Field(5.0, ge=1, le=60, description="wait for the first key")
-    between_digits_seconds: float = Field(3.0, ge=0.5, le=30)
     tries: int = Field(3, ge=1, le=10, description="invalid or missing input before the flow's way out")
     step_margin_seconds: float = Field(
         3.0, ge=1, le=30, description="silence of the service tolerated beyond a step's own time"

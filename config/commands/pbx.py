@@ -26,6 +26,8 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="CARELINE_CONFIG", help="Settings file (TOML).")
 ]
 
+#: How often new people's phones are looked for.
+_PHONES_SECONDS = 5.0
 #: Shipped sounds, one folder a language.
 PROMPTS = Path(__file__).resolve().parents[1] / "prompts"
 
@@ -77,14 +79,36 @@ def run(
     binary = _binary(settings)
     folder = rendered(settings, binary, known_phones(settings))
     try:
-        status = asyncio.run(_run(AsteriskProcess(binary=binary, folder=folder), restart=restart))
+        status = asyncio.run(
+            _run(AsteriskProcess(binary=binary, folder=folder), settings, binary, restart=restart)
+        )
     except ProcessError as error:
         _fail(str(error))
     if status:
         _fail(f"Asterisk ended by itself (exit status {status}); see {folder.layout.log}.")
 
 
-async def _run(process: AsteriskProcess, *, restart: bool) -> int:
+async def _follow_phones(process: AsteriskProcess, settings: Settings, binary: AsteriskBinary) -> None:
+    """New people get their phones without anybody at the keyboard: render and reload what changed."""
+    known = await asyncio.to_thread(_phones, settings)
+    while True:
+        await asyncio.sleep(_PHONES_SECONDS)
+        try:
+            phones = await asyncio.to_thread(_phones, settings)
+            if phones == known:
+                continue
+            folder = await asyncio.to_thread(render_settings, settings, binary, phones)
+            if folder.needs_restart:
+                _say("The phones changed, and so did what only a restart of Asterisk reads.")
+            else:
+                await process.reload(*folder.reloads)
+                _say(f"The phones changed; reloaded {', '.join(folder.reloads) or 'nothing'}.")
+            known = phones
+        except (StorageError, RenderError, SecretsError, ProcessError) as error:
+            _say(f"The phones were not looked at now: {error}")
+
+
+async def _run(process: AsteriskProcess, settings: Settings, binary: AsteriskBinary, *, restart: bool) -> int:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -97,10 +121,11 @@ async def _run(process: AsteriskProcess, *, restart: bool) -> int:
         typer.echo(f"Asterisk {process.binary.version} is ready (process {process.pid}).")
         ended = asyncio.create_task(process.keep_running(tell=_say) if restart else process.wait())
         asked = asyncio.create_task(stopped.wait())
-        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ended, asked):
+        phones = asyncio.create_task(_follow_phones(process, settings, binary))
+        await asyncio.wait({ended, asked, phones}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, asked, phones):
             task.cancel()
-        await asyncio.gather(ended, asked, return_exceptions=True)
+        await asyncio.gather(ended, asked, phones, return_exceptions=True)
         return 0 if stopped.is_set() else 1
     finally:
         await process.stop()
@@ -133,21 +158,24 @@ def render_settings(settings: Settings, binary: AsteriskBinary, phones: Sequence
 
 
 def known_phones(settings: Settings) -> list[Phone]:
-    """Phones of all agents; none where the database does not exist yet."""
+    """Phones of all agents; none where the database does not exist yet. Ends the program where it is away."""
+    try:
+        return _phones(settings)
+    except StorageError as error:
+        _fail(str(error))
+
+
+def _phones(settings: Settings) -> list[Phone]:
     url = settings.database_url
-    if url.startswith("sqlite") and not (settings.data / "careline.db").exists() and not settings.storage.url:
+    if url.startswith("sqlite") and not settings.storage.url and not (settings.data / "careline.db").exists():
         return []
     database = Database(url, readers=1, writers=1)
     try:
-        return asyncio.run(
-            database.read(
-                lambda connection: (
-                    agents.all_phones(connection) if inspect(connection).has_table("phones") else []
-                )
+        return database.read_now(
+            lambda connection: (
+                agents.all_phones(connection) if inspect(connection).has_table("phones") else []
             )
         )
-    except StorageError as error:
-        _fail(str(error))
     finally:
         database.close()
 
