@@ -105,9 +105,8 @@ def test_patterns_do_not_swallow_the_hang_up() -> None:
     """Where a pattern with several steps could match h, h leaves the context (else its steps would run at the end)."""
     for part in re.split(r"^\[", texts()["extensions.conf"], flags=re.MULTILINE)[1:]:
         if re.search(r"^exten => _(!|\[0-9A-Za-z)", part, re.MULTILINE):
-            assert "exten => h,1,Goto(careline-end,s,1)" in part or part.startswith(names.OUTBOUND), part[
-                :200
-            ]
+            leaves = re.search(r"^exten => h,1,Goto\(careline-[a-z-]+,s,1\)$", part, re.MULTILINE)
+            assert leaves or part.startswith(names.OUTBOUND), part[:200]
 
 
 def test_manager_is_on_loopback_with_two_narrow_users() -> None:
