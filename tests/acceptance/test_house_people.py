@@ -46,7 +46,7 @@ async def test_somebody_added_at_run_time_can_register_and_take_a_call() -> None
                             endpoint=desk.endpoint,
                             secret=desk.secret,
                             host="127.0.0.1",
-                            port=settings.telephony.sip.port,
+                            port=port,
                         )
                     ],
                     Habits(answers_after=(0.1, 0.2), talks=(2.0, 2.0)),
