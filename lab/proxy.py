@@ -68,8 +68,18 @@ class FaultProxy:
     PostgreSQL or HTTP; it knows nothing of what it carries. `port` is known after `start()`.
     """
 
-    def __init__(self, host: str, port: int, *, listen_port: int = 0, mode: Mode = PASS) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        listen_port: int = 0,
+        mode: Mode = PASS,
+        tap: Callable[[Connection, Side, bytes], None] | None = None,
+    ) -> None:
+        """`tap` is shown every piece that is passed on, and to which side."""
         self.mode = mode
+        self._tap = tap
         self.port = listen_port
         self.connections: list[Connection] = []
         self._target = (host, port)
@@ -197,6 +207,8 @@ class FaultProxy:
         limit = mode().cut_after
         if limit:
             data = data[: max(0, limit - passed)]
+        if self._tap is not None:
+            self._tap(connection, to, data)
         writer.write(data)
         await writer.drain()
         passed += len(data)

@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.rows import dict_row
+
 from config.site import Person, Site, merged, private_ports
 from lab.agents import Agent, Habits
 from lab.customers import Customer
@@ -96,8 +99,13 @@ class House:
         listed = await self.site.get("/agents")
         return str(next(one["state"] for one in listed["items"] if one["id"] == self.person(login).id))
 
-    def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
-        """Straight from the database file: what is committed, whatever the service says."""
+    def rows(self, statement: str, *values: Any) -> list[Any]:
+        """Straight from the database: what is committed, whatever the service says. Rows are read by name."""
+        url = self.site.settings.storage.url
+        if url.startswith("postgresql"):
+            with psycopg.connect(url.replace("+psycopg", ""), row_factory=dict_row) as server:
+                wanted = statement.replace("%", "%%").replace("?", "%s")
+                return server.execute(wanted.encode(), values).fetchall()
         path = self.site.settings.data / "careline.db"
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
         try:

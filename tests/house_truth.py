@@ -254,6 +254,18 @@ async def free(house: House, seconds: float = 40.0) -> None:
     await until(quiet, seconds, saying="calls or channels that never ended")
 
 
+async def application(house: House, placed: Placed, *wanted: str, seconds: float = 30.0) -> None:
+    """Wait until a caller's channel is in one of these applications of the dialplan."""
+
+    async def there() -> bool:
+        return any(
+            one.from_trunk and one.caller == placed.customer.caller and one.application in wanted
+            for one in await channels(house)
+        )
+
+    await until(there, seconds, saying=f"{placed.customer.caller} never came to {'/'.join(wanted)}")
+
+
 async def fresh(house: House) -> None:
     """No call anywhere, and every agent ready: where a test begins, whatever the one before left."""
     await free(house)
@@ -271,7 +283,30 @@ async def fresh(house: House) -> None:
 
 
 __all__ = [
-    "IN_GREETING", "TO_COMPLAINTS", "TO_GATHER", "TO_MENU", "TO_VOICEMAIL", "Channel", "HangUp", "Speak", "channels",
-    "console", "doubles", "end_all", "epoch", "fallbacks", "free", "fresh", "layout_of", "open_calls", "owner_of",
-    "proof", "rows_of", "settle", "short_sentences", "talks_of", "untrue",
+    "IN_GREETING",
+    "TO_COMPLAINTS",
+    "TO_GATHER",
+    "TO_MENU",
+    "TO_VOICEMAIL",
+    "Channel",
+    "HangUp",
+    "Speak",
+    "application",
+    "channels",
+    "console",
+    "doubles",
+    "end_all",
+    "epoch",
+    "fallbacks",
+    "free",
+    "fresh",
+    "layout_of",
+    "open_calls",
+    "owner_of",
+    "proof",
+    "rows_of",
+    "settle",
+    "short_sentences",
+    "talks_of",
+    "untrue",
 ]  # fmt: skip

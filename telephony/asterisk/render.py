@@ -364,6 +364,7 @@ def render_texts(
         "phones": phones,
         "queues": options.queues,
         "departments": options.departments,
+        "rating": [name for name, queue in options.queues.items() if queue.rating and options.rating.enabled],
         "wrapup_paused": options.wrapup_paused,
         "language": hotline.languages[0],
         "languages": hotline.languages,
@@ -388,6 +389,8 @@ def render_texts(
         "last_resort": _last_resort(hotline.last_resort_phone, phones),
         "voicemail_folder": layout.voicemail,
         "voicemail_longest": options.voicemail.longest_seconds,
+        # A WAV's head, and 16 bit at 8 kHz.
+        "voicemail_least": 44 + max(options.voicemail.shortest_seconds * 16_000, 1),
         "recording": options.recording.enabled,
         "recordings_folder": recordings,
         "emergency": _emergency_numbers(hotline.country),
