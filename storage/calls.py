@@ -131,7 +131,7 @@ def _row_sqlite(call: Call) -> tuple[Any, ...]:
         text_of(call.answered_at), text_of(call.queued_at), text_of(call.connected_at), text_of(call.ended_at),
         call.wait_seconds, call.talk_seconds, call.hold_seconds, text_of(call.held_since),
         None if call.outcome is None else call.outcome._value_, call.cause, call.recording,
-        _clean(call.transfers), call.origin, call.proved,
+        _clean(call.transfers), call.origin, call.proved, call.refused_by, call.rating,
     )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _row_postgres(call: Call) -> tuple[Any, ...]:
         call.answered_at, call.queued_at, call.connected_at, call.ended_at,
         call.wait_seconds, call.talk_seconds, call.hold_seconds, call.held_since,
         None if call.outcome is None else call.outcome._value_, call.cause, call.recording,
-        _clean(call.transfers), call.origin, call.proved,
+        _clean(call.transfers), call.origin, call.proved, call.refused_by, call.rating,
     )  # fmt: skip
 
 

@@ -92,6 +92,8 @@ class CallView:
     transfers: str
     origin: str
     proved: bool
+    refused_by: str | None = None
+    rating: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +162,8 @@ def view_of(call: Call, *, sees_numbers: bool, agent_name: str | None = None) ->
         transfers=_ENDPOINT.sub("agent", call.transfers),
         origin=call.origin,
         proved=call.proved,
+        refused_by=call.refused_by,
+        rating=call.rating,
     )
 
 

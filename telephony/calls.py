@@ -97,3 +97,7 @@ class Call:
     origin: str = "live"
     #: CEL has told the end of it: the row is proved.
     proved: bool = False
+    #: Which rule turned the call away: "blocked", or the fence of the dialplan.
+    refused_by: str | None = None
+    #: What the customer said of the talk, 1 (worst) to 5 (best).
+    rating: int | None = None

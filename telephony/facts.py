@@ -59,6 +59,8 @@ class FactKind(StrEnum):
     CALLBACK_ASKED = "callback_asked"  # data: number, promised_by
     FALLBACK = "fallback"  # the dialplan went on without the service; data: why
     REFUSED = "refused"  # data: rule
+    RATING_ASKED = "rating_asked"  # the agent hung up and the customer is asked; data: queue
+    RATED = "rated"  # data: rating (1 to 5)
     INTERRUPTED = "interrupted"  # data: why
 
 

@@ -371,6 +371,7 @@ class _Row:
         self.customer_id: str | None = None
         self.explained: str | None = None
         self.recording: str | None = None
+        self.rating: int | None = None
 
     def call(self, *, live: bool) -> Call:
         leg = self._customer_leg()
@@ -437,6 +438,8 @@ class _Row:
             transfers=" ".join(f"{how}:{target}" if target else how for _, how, target, _ in self.transfers),
             origin="live" if live else "recovered",
             proved=proved,
+            refused_by=self._text(FactKind.REFUSED, "rule") if outcome is Outcome.REFUSED else None,
+            rating=self.rating,
         )
 
     def _step(self, at: datetime, fact: Fact) -> None:
@@ -543,6 +546,17 @@ class _Row:
     def _on_recording(self, at: datetime, fact: Fact) -> bool:
         if file := fact.data.get("file"):
             self.recording = str(file)
+        return True
+
+    def _on_rating_asked(self, at: datetime, fact: Fact) -> bool:
+        """The customer is in a menu: nobody talks with him any more, whoever told or did not tell of it."""
+        self._stop_talking(at)
+        return True
+
+    def _on_rated(self, at: datetime, fact: Fact) -> bool:
+        rating = fact.data.get("rating")
+        if isinstance(rating, int) and not isinstance(rating, bool) and 1 <= rating <= 5:
+            self.rating = rating
         return True
 
     # Working the row out
@@ -785,6 +799,8 @@ _HANDLERS: Final[Mapping[FactKind, Callable[[_Row, datetime, Fact], bool]]] = {
     FactKind.RESUMED: _Row._on_resumed,
     FactKind.TRANSFERRED: _Row._on_transferred,
     FactKind.RECORDING_STARTED: _Row._on_recording,
+    FactKind.RATING_ASKED: _Row._on_rating_asked,
+    FactKind.RATED: _Row._on_rated,
 }
 
 #: Keys of the facts the log adds to itself begin with this; they do not make a call "live".

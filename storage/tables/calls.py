@@ -53,6 +53,8 @@ calls = Table(
     Column("transfers", Text, nullable=False, server_default=""),
     Column("origin", String(16), nullable=False, server_default="live"),
     Column("proved", Boolean, nullable=False, server_default="0"),
+    Column("refused_by", String(32)),
+    Column("rating", Integer),
     Index("ix_calls_started_at_id", "started_at", "id"),
     Index("ix_calls_customer_id_started_at", "customer_id", "started_at"),
     Index("ix_calls_agent_id_started_at", "agent_id", "started_at"),

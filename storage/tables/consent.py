@@ -1,4 +1,4 @@
-"""Tables of consent: who does not want to hear from us."""
+"""Tables of consent: who does not want to hear from us, and from whom we take no calls."""
 
 from __future__ import annotations
 
@@ -22,4 +22,21 @@ optouts = Table(
     #: "number purpose channel" while it holds, so that telling it twice stays one row; NULL once withdrawn.
     Column("holds", String(64), unique=True),
     Index("ix_optouts_number", "number"),
+)
+
+#: Callers the hotline does not serve (`crm.consent.blocks`).
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("pattern", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("until", Utc),
+    Column("withdrawn_at", Utc),
+    Column("withdrawn_by", String(64), nullable=False),
+    #: The pattern while nobody withdrew it: a caller is looked up here by all that fits his number.
+    Column("holds", String(20), unique=True),
+    Index("ix_blocks_pattern", "pattern"),
 )

@@ -64,6 +64,8 @@ class CallOut(Shape):
     transfers: str
     origin: str
     proved: bool
+    refused_by: str | None = Field(None, description="rule that turned the call away, such as blocked")
+    rating: int | None = Field(None, description="what the customer said of the talk, 1 to 5 (best)")
 
 
 class CallsQuery(Shape):

@@ -31,6 +31,21 @@ def upgrade() -> None:
     op.create_index("ix_audit_actor_id_id", "audit", ["actor_id", "id"], unique=False)
     op.create_index(op.f("ix_audit_subject"), "audit", ["subject"], unique=False)
     op.create_table(
+        "blocks",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("pattern", sa.String(length=20), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", Utc(), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("until", Utc(), nullable=True),
+        sa.Column("withdrawn_at", Utc(), nullable=True),
+        sa.Column("withdrawn_by", sa.String(length=64), nullable=False),
+        sa.Column("holds", sa.String(length=20), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_blocks")),
+        sa.UniqueConstraint("holds", name=op.f("uq_blocks_holds")),
+    )
+    op.create_index("ix_blocks_pattern", "blocks", ["pattern"], unique=False)
+    op.create_table(
         "call_facts",
         sa.Column("call_id", sa.String(length=26), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
@@ -86,6 +101,8 @@ def upgrade() -> None:
         sa.Column("transfers", sa.Text(), server_default="", nullable=False),
         sa.Column("origin", sa.String(length=16), server_default="live", nullable=False),
         sa.Column("proved", sa.Boolean(), server_default="0", nullable=False),
+        sa.Column("refused_by", sa.String(length=32), nullable=True),
+        sa.Column("rating", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
     )
     op.create_index("ix_calls_agent_id_started_at", "calls", ["agent_id", "started_at"], unique=False)

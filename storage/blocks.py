@@ -1,0 +1,92 @@
+"""Blocks: rows that say whose calls the hotline does not take."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from access.ids import new_id
+from crm.consent.blocks import Block, Pattern, patterns_of, turning_away
+from storage.tables.consent import blocks
+
+
+def block_from(row: RowMapping) -> Block:
+    """The value of a row that holds every column of `blocks`."""
+    text = row["pattern"]
+    return Block(
+        id=row["id"],
+        pattern=Pattern(digits=text.removesuffix("*"), whole=not text.endswith("*")),
+        reason=row["reason"],
+        at=row["at"],
+        by=row["by"],
+        until=row["until"],
+        withdrawn_at=row["withdrawn_at"],
+        withdrawn_by=row["withdrawn_by"],
+    )
+
+
+def add(
+    connection: Connection,
+    *,
+    pattern: Pattern,
+    reason: str,
+    by: str,
+    now: datetime,
+    until: datetime | None = None,
+) -> bool:
+    """Block a pattern, for ever or until a moment. True where anything changed.
+
+    The same again is harmless. Where it is blocked with another end, or that block is over, the old one
+    becomes history and this one holds.
+    """
+    name = str(pattern)
+    engine = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = engine.insert(blocks).values(
+        id=new_id(now),
+        pattern=name,
+        reason=reason,
+        at=now,
+        by=by[:64],
+        until=until,
+        withdrawn_at=None,
+        withdrawn_by="",
+        holds=name,
+    )
+    made = row.on_conflict_do_nothing().returning(blocks.c.id)
+    if connection.execute(made).scalar_one_or_none() is not None:
+        return True
+    found = connection.execute(select(blocks).where(blocks.c.holds == name).with_for_update())
+    before = block_from(found.mappings().one())
+    if before.holds_at(now) and before.until == until:
+        return False
+    withdraw(connection, pattern=pattern, by=by, now=now)
+    connection.execute(row)
+    return True
+
+
+def withdraw(connection: Connection, *, pattern: Pattern, by: str, now: datetime) -> bool:
+    """Take calls again; the row stays as history. False where the pattern was not blocked."""
+    ended = (
+        update(blocks)
+        .where(blocks.c.holds == str(pattern))
+        .values(withdrawn_at=now, withdrawn_by=by[:64], holds=None)
+    )
+    return connection.execute(ended).rowcount == 1
+
+
+def turned_away(connection: Connection, number: str, now: datetime, *, key_customer: bool) -> Block | None:
+    """The block that turns this caller (E.164) away now, or None. One statement over the unique index."""
+    fitting = [str(pattern) for pattern in patterns_of(number)]
+    rows = connection.execute(select(blocks).where(blocks.c.holds.in_(fitting))).mappings()
+    found = [block for block in map(block_from, rows) if block.holds_at(now)]
+    return turning_away(found, key_customer=key_customer)
+
+
+def find(connection: Connection, *, history: bool = False, limit: int = 200) -> list[Block]:
+    """Blocks, the latest first; with `history` also those withdrawn."""
+    statement = select(blocks).order_by(blocks.c.at.desc(), blocks.c.id.desc()).limit(limit)
+    if not history:
+        statement = statement.where(blocks.c.holds.is_not(None))
+    return [block_from(row) for row in connection.execute(statement).mappings()]
