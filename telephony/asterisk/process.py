@@ -224,9 +224,14 @@ def find_running(folder: RenderedFolder) -> int | None:
 def _lives(pid: int, conf: Path) -> bool:
     """Is `pid` an Asterisk started with this file? A number in a stale pid file may be anybody's by now."""
     try:
-        parts: Sequence[bytes] = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if not words:
+            # On its way out: it has given its memory back, but not yet its sockets. A zombie has given all.
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return state not in ("Z", "X")
     except OSError:
         return False
+    parts: Sequence[bytes] = words.split(b"\0")
     return os.fsencode(conf) in parts and b"-rx" not in parts
 
 
