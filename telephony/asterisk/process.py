@@ -226,9 +226,10 @@ def _lives(pid: int, conf: Path) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
         if not words:
-            # On its way out: it has given its memory back, but not yet its sockets. A zombie has given all.
+            # On its way out: its memory is given back, its sockets are not. A zombie whose threads are gone too
+            # has given everything.
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            return state not in ("Z", "X")
+            return state not in ("Z", "X") or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except OSError:
         return False
     parts: Sequence[bytes] = words.split(b"\0")
