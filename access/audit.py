@@ -31,6 +31,8 @@ class Action(StrEnum):
     RECORDING_PLAYED = "recording_played"
     RECORDING_HELD = "recording_held"  # legal hold
     RECORDING_RELEASED = "recording_released"
+    CALLER_BLOCKED = "caller_blocked"
+    CALLER_UNBLOCKED = "caller_unblocked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,6 +25,7 @@ _GROUPS = (
     ("token", "config.commands.users", "token_app"),
     ("recording", "config.commands.recordings", "recording_app"),
     ("voicemail", "config.commands.recordings", "voicemail_app"),
+    ("block", "config.commands.blocks", "block_app"),
     ("agent", "config.commands.agents", "agent_app"),
     ("call", "config.commands.calls", "call_app"),
     ("check", "config.commands.check", "app"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from crm.consent.blocks import Block, turning_away
 from crm.consent.optouts import OptOutSource, Purpose
 from crm.records.customers import CustomerNotFound
 from crm.records.matching import Candidate
@@ -20,6 +24,7 @@ from ivr.ports import (
     AskOptOut,
     AskTask,
     AskText,
+    Found,
     Known,
     QueueView,
     Registered,
@@ -27,7 +32,7 @@ from ivr.ports import (
     Unavailable,
     Working,
 )
-from storage import calls, customers, optouts, tasks
+from storage import blocks, calls, customers, optouts, tasks
 from storage.database import Database, StorageUnavailable
 from telephony.agents import AgentState
 from telephony.calls import Call, CallState
@@ -38,8 +43,16 @@ from telephony.queues import QueueBoard
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+#: Who has a number, and the blocks that fit it.
+_Caller: TypeAlias = tuple[Sequence[Candidate], Sequence[Block]]
+
 #: An agent who served the customer this long ago is still "the one who served last".
 _LAST_SERVED = timedelta(days=180)
+#: How long what was found at a caller's arrival answers the menu's question, in seconds.
+_FORESEEN_SECONDS = 5.0
+#: Answers that no menu asks for are thrown away beyond this many.
+_MOST_FORESEEN = 1000
 
 
 def _known(candidate: Candidate) -> Known:
@@ -52,14 +65,32 @@ def _known(candidate: Candidate) -> Known:
 
 
 class CustomerDirectory:
-    """`ivr.ports.Directory` over the customers' store."""
+    """`ivr.ports.Directory` over the customers' store.
+
+    Given to `Journal.foresee`, it finds new callers in the transaction that stores their arrival, and has the
+    answer when the menu asks a moment later.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: Number to (monotonic seconds, who has it, blocks that fit it): answers nobody has asked for yet.
+        self._foreseen: dict[str, tuple[float, _Caller]] = {}
 
-    async def by_number(self, number: str) -> Sequence[Known]:
-        """Every customer with this number."""
-        return await self._ask(lambda connection: customers.find_by_number(connection, number))
+    def foresee(self, connection: Connection, numbers: Sequence[str]) -> None:
+        """Find these callers now; in the writer's thread."""
+        if len(self._foreseen) > _MOST_FORESEEN:
+            self._foreseen = {}
+        for number in numbers:
+            self._foreseen[number] = (time.monotonic(), _caller(connection, number))
+
+    async def by_number(self, number: str, now: datetime) -> Found:
+        """Every customer with this number, and whether it is blocked: one look-up for both."""
+        at, (found, fitting) = self._foreseen.pop(number, (0.0, ((), ())))
+        if not at or time.monotonic() - at >= _FORESEEN_SECONDS:
+            found, fitting = await self._read(lambda connection: _caller(connection, number))
+        key_customer = any(candidate.key_account for candidate in found)
+        block = turning_away(fitting, now, key_customer=key_customer)
+        return Found(customers=tuple(_once_each(found)), blocked=block is not None)
 
     async def by_tail(self, kind: str, keys: str, among: Sequence[str]) -> Sequence[Known]:
         """Every customer with a vehicle whose plate or VIN ends so."""
@@ -67,26 +98,28 @@ class CustomerDirectory:
         return await self._ask(lambda connection: find(connection, keys, among))
 
     async def _ask(self, work: Callable[[Connection], Sequence[Candidate]]) -> Sequence[Known]:
+        return _once_each(await self._read(work))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
         try:
-            found = await self._database.read(work)
+            return await self._database.read(work)
         except (StorageUnavailable, SQLAlchemyError) as error:
             raise Unavailable("The customers' records are away.") from error
-        # One customer may be found once per vehicle.
-        by_id: dict[str, Known] = {}
-        for candidate in found:
-            known = _known(candidate)
-            before = by_id.get(known.customer_id)
-            by_id[known.customer_id] = (
-                known
-                if before is None
-                else Known(
-                    customer_id=known.customer_id,
-                    key_customer=known.key_customer,
-                    language=known.language,
-                    plate=None,
-                )
-            )
-        return tuple(by_id.values())
+
+
+def _caller(connection: Connection, number: str) -> _Caller:
+    return customers.find_by_number(connection, number), blocks.fitting(connection, number)
+
+
+def _once_each(found: Sequence[Candidate]) -> Sequence[Known]:
+    """One customer may be found once per vehicle."""
+    by_id: dict[str, Known] = {}
+    for candidate in found:
+        known = _known(candidate)
+        if known.customer_id in by_id:
+            known = replace(known, plate=None)
+        by_id[known.customer_id] = known
+    return tuple(by_id.values())
 
 
 class HouseCalendar:

@@ -22,6 +22,8 @@ SHIPPED_FLOWS = Path(__file__).parent / "ivr"
 SHIPPED_PROMPTS = Path(__file__).parent / "prompts"
 #: The flow of callers who leave a queue by key.
 QUEUE_EXIT = "leaving"
+#: The flow of callers whose agent has hung up.
+RATING = "rating"
 
 
 def flows_folder(settings: Settings) -> Path:
@@ -48,19 +50,24 @@ def load_menus(settings: Settings) -> Menus:
     folder, here = flows_folder(settings), house(settings)
     mistakes: list[str] = []
 
-    def load(name: str, this: str | None = None) -> Flow | None:
+    def load(
+        name: str, this: str | None = None, why: str = "a number in the settings names it"
+    ) -> Flow | None:
         path = folder / f"{name}.yaml"
         try:
             return load_flow(path, here, this)
         except FlowRefused as refused:
             mistakes.extend(str(mistake) for mistake in refused.mistakes)
         except OSError as error:
-            mistakes.append(f"{path}: cannot be read: {error.strerror}; a number in the settings names it.")
+            mistakes.append(f"{path}: cannot be read: {error.strerror}; {why}.")
         return None
 
     wanted = settings.telephony.hotline.numbers
     flows = {name: load(name) for name in dict.fromkeys(wanted.values())}
     leaving = {queue: load(QUEUE_EXIT, queue) for queue in settings.telephony.queues}
+    rating = (
+        load(RATING, why="telephony.rating.enabled wants it") if settings.telephony.rating.enabled else None
+    )
     if not flows:
         mistakes.append("telephony.hotline.numbers is empty: name at least one called number and its flow.")
     if mistakes:
@@ -70,6 +77,7 @@ def load_menus(settings: Settings) -> Menus:
         numbers={number: loaded[name] for number, name in wanted.items()},
         default=next(iter(loaded.values())),
         leaving={queue: flow for queue, flow in leaving.items() if flow is not None},
+        rating=rating,
     )
 
 

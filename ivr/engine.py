@@ -220,6 +220,7 @@ class _Run:
 
     __slots__ = (
         "ahead",
+        "blocked",
         "candidates",
         "commands",
         "customer",
@@ -251,6 +252,7 @@ class _Run:
         self.steps = session.steps
         self.ahead = session.ahead
         self.record = session.record
+        self.blocked = session.blocked
         self.commands: list[Command] = []
 
     # --- ends of a turn
@@ -274,6 +276,7 @@ class _Run:
             steps=self.steps,
             ahead=self.ahead,
             record=self.record,
+            blocked=self.blocked,
         )
         return Turn(session=session, commands=tuple(self.commands), wait=wait)
 
@@ -353,6 +356,9 @@ class _Run:
                         return self.typed(step, Typed(keys=keys))
                     self._say(step.prompt)
                     return self._keys(1, step.seconds)
+                case steps.Rate():
+                    self._say(step.prompt)
+                    return self._keys(1, step.seconds)
                 case steps.Gather():
                     self.ahead = ""
                     self._say(step.prompt)
@@ -364,7 +370,10 @@ class _Run:
                     self._speak(self._named(step.language))
                     node = step.next
                 case steps.Check():
-                    node = step.yes if self._holds(step.when) else step.no
+                    holds = self._holds(step.when)
+                    if holds and step.when == "blocked_caller":
+                        self._note(FactKind.REFUSED, rule="blocked")
+                    node = step.yes if holds else step.no
                 case steps.Hours():
                     return self._ask(AskHours())
                 case steps.Identify():
@@ -408,6 +417,8 @@ class _Run:
 
     def _holds(self, condition: str) -> bool:
         match condition:
+            case "blocked_caller":
+                return self.blocked
             case "key_customer":
                 return self._is_key_customer
             case "known_customer":
@@ -475,6 +486,12 @@ class _Run:
                     self._step_note(given.keys, "chosen")
                     return self.enter(target)
                 return self._missed(step, given, 1)
+            case steps.Rate():
+                if given.keys not in steps.RATINGS:
+                    return self._missed(step, given, 1)
+                self._step_note(given.keys, "rated")
+                self._note(FactKind.RATED, rating=int(given.keys))
+                return self.enter(step.next)
             case steps.Gather():
                 return self._gathered(step, given)
             case steps.Notice():
@@ -499,7 +516,7 @@ class _Run:
             return self.enter(step.next)
         return self._missed(step, given, step.most)
 
-    def _missed(self, step: steps.Menu | steps.Gather, given: Typed, most: int) -> Turn:
+    def _missed(self, step: steps.Menu | steps.Gather | steps.Rate, given: Typed, most: int) -> Turn:
         """Wrong or no keys: once more, or the way out."""
         self.misses += 1
         nothing = not given.keys and not given.hash
@@ -565,6 +582,7 @@ class _Run:
         if not isinstance(reply, Found):
             self._note(FactKind.IDENTIFIED, customer_id=None, how="", explained="not_looked_up")
             return step.unknown
+        self.blocked = self.blocked or reply.blocked
         if len(reply.customers) > 1:
             self.candidates = tuple(known.customer_id for known in reply.customers)
             self._note(FactKind.IDENTIFIED, customer_id=None, how="", explained="several_customers")

@@ -113,6 +113,27 @@ class Gather:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """Ask what the talk was worth: one key, 1 to 5. It becomes a value of the call."""
+
+    kind: ClassVar[str] = "rate"
+    prompt: Prompt
+    next: str
+    otherwise: str
+    invalid: Prompt
+    missing: Prompt
+    seconds: float | None = None
+    tries: int | None = None
+
+    def targets(self) -> Iterator[str]:
+        yield from (self.next, self.otherwise)
+
+
+#: Keys of a rating, the worst first.
+RATINGS: Final = ("1", "2", "3", "4", "5")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Language:
     """Speak this language, or the other one, from now on."""
 
@@ -174,7 +195,14 @@ class Check:
 
 
 #: What `Check.when` may ask.
-CONDITIONS: Final = ("key_customer", "known_customer", "hidden_number", "language_known", "nobody_signed_in")
+CONDITIONS: Final = (
+    "blocked_caller",
+    "key_customer",
+    "known_customer",
+    "hidden_number",
+    "language_known",
+    "nobody_signed_in",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -365,6 +393,7 @@ Step: TypeAlias = (
     Say
     | Menu
     | Gather
+    | Rate
     | Language
     | Hours
     | Identify
@@ -406,7 +435,7 @@ class Flow:
 def silent_targets(step: Step) -> Iterator[str]:
     """Nodes this step can lead to while the caller presses nothing."""
     match step:
-        case Menu() | Gather():
+        case Menu() | Gather() | Rate():
             yield step.otherwise
         case OfferCallback():
             yield step.declined

@@ -82,6 +82,8 @@ class Menus:
     default: Flow
     #: Queue to the flow for callers who leave it.
     leaving: Mapping[str, Flow] = field(default_factory=dict)
+    #: The flow after a talk; None: nobody is asked.
+    rating: Flow | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -100,7 +102,7 @@ class Counts:
 class _Call:
     """One call being served: what is to be said, and facts not yet stored."""
 
-    __slots__ = ("arrival", "call_id", "facts", "number", "recording", "said")
+    __slots__ = ("arrival", "call_id", "facts", "number", "rating", "recording", "said")
 
     def __init__(self, arrival: Arrival, call_id: str) -> None:
         self.arrival = arrival
@@ -109,6 +111,8 @@ class _Call:
         self.number = 0
         self.said: list[Spoken] = []
         self.recording = False
+        #: Its talk is over: where the menu before it led stays the call's route.
+        self.rating = False
 
     def note(self, kind: FactKind, at: datetime, data: Mapping[str, str | int | bool | None]) -> Fact:
         arrival = self.arrival
@@ -161,11 +165,13 @@ class Host:
         flow = self._flow_of(arrival)
         if flow is None:
             self.counts.fallback += 1
-            log.warning("queue nobody can leave", action="ivr_refused", script=arrival.script)
+            log.warning("no flow for this", action="ivr_refused", script=arrival.script)
             return
         try:
             if arrival.script == names.AGI_EXIT:
                 await self._serve_leaving(line, flow)
+            elif arrival.script == names.AGI_RATING:
+                await self._serve_rating(line, flow)
             else:
                 await self._serve_new(line, flow)
         except Unavailable as error:
@@ -175,6 +181,8 @@ class Host:
     def _flow_of(self, arrival: Arrival) -> Flow | None:
         if arrival.script == names.AGI_IVR:
             return self.menus.numbers.get(arrival.subject, self.menus.default)
+        if arrival.script == names.AGI_RATING:
+            return self.menus.rating
         return self.menus.leaving.get(arrival.subject) if arrival.script == names.AGI_EXIT else None
 
     async def _serve_new(self, line: Line, flow: Flow) -> None:
@@ -209,6 +217,22 @@ class Host:
             caller=self._number_of(arrival.caller),
             language=language or None,
             left_by=arrival.key,
+        )
+        await self._walk(line, call, flow, opening, answer=False)
+
+    async def _serve_rating(self, line: Line, flow: Flow) -> None:
+        """The agent hung up: the talk is over, and what the customer presses now is what he says of it."""
+        arrival, now = line.arrival, self._clock.now()
+        try:
+            call_id, language = await line.recall((names.CALL, names.LANGUAGE))
+        except LineGone:
+            self.counts.hung_up += 1
+            return
+        call = _Call(arrival, call_id or arrival.linkedid)
+        call.rating = True
+        self._keep(call, call.note(FactKind.RATING_ASKED, now, {"queue": arrival.subject}))
+        opening = Opening(
+            call_id=call.call_id, caller=self._number_of(arrival.caller), language=language or None
         )
         await self._walk(line, call, flow, opening, answer=False)
 
@@ -262,7 +286,8 @@ class Host:
         session = turn.session
         word = route_word(wait.route)
         why = wait.route.why if isinstance(wait.route, ToFallback) else "routed"
-        ended = call.note(FactKind.IVR_ENDED, self._clock.now(), {"route": word or "", "outcome": why})
+        route = "" if call.rating else word or ""
+        ended = call.note(FactKind.IVR_ENDED, self._clock.now(), {"route": route, "outcome": why})
         await self._record(call, ended)
         files, playing = self._sounds(call)
         if files:
@@ -382,7 +407,7 @@ class Host:
         ports, now = self._ports, self._clock.now()
         match question:
             case FindByNumber():
-                return Found(customers=tuple(await ports.directory.by_number(question.number)))
+                return await ports.directory.by_number(question.number, now)
             case FindByTail():
                 tail = ports.directory.by_tail(question.kind, question.keys, question.among)
                 return Found(customers=tuple(await tail))

@@ -398,6 +398,18 @@ FIELDS: Final[Mapping[str, tuple[type[Step], Mapping[str, _Field]]]] = {
             "tries": _TRIES,
         },
     ),
+    "rate": (
+        steps.Rate,
+        {
+            "prompt": _PROMPT,
+            "next": _TARGET,
+            "otherwise": _OTHERWISE,
+            "invalid": _Field(read=_prompt, required=False, default=_INVALID),
+            "missing": _Field(read=_prompt, required=False, default=_MISSING),
+            "seconds": _SECONDS,
+            "tries": _TRIES,
+        },
+    ),
     "language": (steps.Language, {"language": _Field(read=_language_or_other), "next": _TARGET}),
     "hours": (steps.Hours, {"open": _TARGET, "lunch": _TARGET, "closed": _TARGET, "holiday": _TARGET}),
     "identify": (
@@ -534,12 +546,12 @@ def _read_step(reading: _Reading, name: str, node: yaml.Node) -> Step | None:
 def _complete(reading: _Reading, node: yaml.Node, name: str, kind: str, values: dict[str, object]) -> None:
     """Defaults that depend on other parts, and rules between two keys of one step."""
     line = node.start_mark.line + 1
-    if kind in ("menu", "gather") and values["otherwise"] is None:
+    if kind in ("menu", "gather", "rate") and values["otherwise"] is None:
         values["otherwise"] = reading.way_out
-    if kind == "menu":
+    if kind in ("menu", "rate"):
         for prompt in ("invalid", "missing"):
             _check_default(reading, node, values[prompt])
-        if not values["keys"]:
+        if kind == "menu" and not values["keys"]:
             reading.wrong(node, f"menu {name} has no keys", "at least one key")
     if kind == "gather":
         digits = values.pop("digits")

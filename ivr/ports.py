@@ -83,6 +83,8 @@ class Found:
     """All customers that fit: none, one, or several. Never cut to the first."""
 
     customers: tuple[Known, ...]
+    #: The house takes no calls from this number; told with the look-up of the caller.
+    blocked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,8 +214,8 @@ Reply: TypeAlias = Found | Working | QueueView | Servant | Registered | Done | N
 class Directory(Protocol):
     """Who is who. Implemented over the customers' store."""
 
-    async def by_number(self, number: str) -> Sequence[Known]:
-        """Every customer with this E.164 number."""
+    async def by_number(self, number: str, now: datetime) -> Found:
+        """Every customer with this E.164 number, and whether it is blocked at this moment."""
 
     async def by_tail(self, kind: str, keys: str, among: Sequence[str]) -> Sequence[Known]:
         """Every customer with a vehicle whose plate ("plate") or VIN ("vin") ends in these telephone keys."""
@@ -267,13 +269,13 @@ class Journal(Protocol):
 class Arrival:
     """A call as the switch hands it over, checked and signed."""
 
-    #: ivr, or queue-exit (`telephony.asterisk.names`).
+    #: ivr, queue-exit or rating (`telephony.asterisk.names`).
     script: str
     uniqueid: str
     linkedid: str
     #: Caller's number as delivered, at most 64 printable characters; "" where hidden.
     caller: str
-    #: The called number, or the queue left.
+    #: The called number, the queue left, or the queue of the talk that is over.
     subject: str
     #: Key that took the caller out of the queue.
     key: str = ""

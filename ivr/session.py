@@ -63,6 +63,8 @@ class Session:
     ahead: str = ""
     #: The notice was given and not refused.
     record: bool = False
+    #: The house takes no calls from this number.
+    blocked: bool = False
 
 
 def session_to_json(session: Session) -> str:

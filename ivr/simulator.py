@@ -123,6 +123,10 @@ class Case:
     away: tuple[str, ...] = ()
     #: Why the caller left a queue, for such flows.
     left_by: str = ""
+    #: The house takes no calls from him.
+    blocked: bool = False
+    #: Language spoken with him before, for flows after a queue.
+    language: str = ""
     #: Per wait: keys, ended by # where # was pressed; "" is silence.
     inputs: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
@@ -149,7 +153,7 @@ def answer(question: Question, case: Case, stage: Stage) -> Reply:
     match question:
         case FindByNumber():
             found = [c for c in case.customers if question.number in c.numbers]
-            return Found(customers=tuple(_known(c) for c in found))
+            return Found(customers=tuple(_known(c) for c in found), blocked=case.blocked)
         case FindByTail():
             found = [
                 c
@@ -213,6 +217,7 @@ def play(case: Case, stage: Stage, press: Press, tell: Tell) -> None:
         caller=caller,
         unreadable=caller is None and not numbers.is_hidden(case.caller),
         left_by=case.left_by,
+        language=case.language or None,
     )
     turn: Turn = engine.start(flow, opening, limits, now)
     while True:
@@ -337,6 +342,8 @@ def read_case(text: str, file: str) -> Case:
             ready=tuple(row.get("ready") or ()),
             away=tuple(row.get("away") or ()),
             left_by=str(row.get("left_by") or ""),
+            blocked=row.get("blocked") is True,
+            language=str(row.get("language") or ""),
             inputs=tuple(str(keys) for keys in row.get("inputs") or ()),
             expect=tuple(str(line) for line in row.get("expect") or ()),
         )
@@ -357,6 +364,10 @@ def case_text(case: Case) -> str:
             row[key] = list(values)
     if case.left_by:
         row["left_by"] = case.left_by
+    if case.blocked:
+        row["blocked"] = True
+    if case.language:
+        row["language"] = case.language
     row["inputs"] = list(case.inputs)
     row["expect"] = list(case.expect)
     return yaml.safe_dump(row, allow_unicode=True, sort_keys=False, width=110)

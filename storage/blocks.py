@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
-from crm.consent.blocks import Block, Pattern, patterns_of, turning_away
+from crm.consent.blocks import Block, Pattern, patterns_of
 from storage.tables.consent import blocks
 
 
@@ -76,12 +77,16 @@ def withdraw(connection: Connection, *, pattern: Pattern, by: str, now: datetime
     return connection.execute(ended).rowcount == 1
 
 
-def turned_away(connection: Connection, number: str, now: datetime, *, key_customer: bool) -> Block | None:
-    """The block that turns this caller (E.164) away now, or None. One statement over the unique index."""
-    fitting = [str(pattern) for pattern in patterns_of(number)]
-    rows = connection.execute(select(blocks).where(blocks.c.holds.in_(fitting))).mappings()
-    found = [block for block in map(block_from, rows) if block.holds_at(now)]
-    return turning_away(found, key_customer=key_customer)
+_FITTING: Final = select(blocks).where(blocks.c.holds.in_(bindparam("patterns", expanding=True)))
+
+
+def fitting(connection: Connection, number: str) -> list[Block]:
+    """Blocks not withdrawn that fit a number (E.164); one statement over a unique index.
+
+    Which of them turns the caller away is `crm.consent.blocks.turning_away`.
+    """
+    patterns = [str(pattern) for pattern in patterns_of(number)]
+    return [block_from(row) for row in connection.execute(_FITTING, {"patterns": patterns}).mappings()]
 
 
 def find(connection: Connection, *, history: bool = False, limit: int = 200) -> list[Block]:

@@ -100,6 +100,7 @@ class QueueOptions(Options):
     service_level_seconds: int = Field(20, ge=1, le=600)
     music: str = "default"
     fallback: bool = Field(False, description="callers go here when the service is down")
+    rating: bool = Field(True, description="its callers are asked to rate, where telephony.rating.enabled")
 
 
 class HotlineOptions(Options):
@@ -164,6 +165,12 @@ class CallbackOptions(Options):
     offer_after_seconds: int = Field(60, ge=0, le=3600)
 
 
+class RatingOptions(Options):
+    """Asking the caller, once the agent has hung up, what the talk was worth: 1 to 5."""
+
+    enabled: bool = Field(False, description="callers are asked after the talk, in the queues that rate")
+
+
 class DepartmentOptions(Options):
     """A department calls are transferred to: one of our queues, or a number outside."""
 
@@ -194,4 +201,5 @@ class TelephonyOptions(Options):
     recording: RecordingOptions = RecordingOptions()
     voicemail: VoicemailOptions = VoicemailOptions()
     callback: CallbackOptions = CallbackOptions()
+    rating: RatingOptions = RatingOptions()
     wrapup_paused: bool = Field(True, description="pause a member at answer, release by disposition or timer")

@@ -93,9 +93,12 @@ def patterns_of(number: str) -> tuple[Pattern, ...]:
     return (Pattern(digits=number, whole=True), *(Pattern(digits=number[:end], whole=False) for end in ends))
 
 
-def turning_away(blocks: Iterable[Block], *, key_customer: bool) -> Block | None:
-    """The block that turns a caller away. A key customer's only by his whole number, never by its beginning."""
+def turning_away(blocks: Iterable[Block], now: datetime, *, key_customer: bool) -> Block | None:
+    """Which of the blocks that fit a caller's number turns him away now, or None.
+
+    A key customer is turned away by his whole number only, never by how it begins.
+    """
     for block in sorted(blocks, key=lambda block: not block.pattern.whole):
-        if block.pattern.whole or not key_customer:
+        if block.holds_at(now) and (block.pattern.whole or not key_customer):
             return block
     return None

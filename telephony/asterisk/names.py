@@ -23,6 +23,7 @@ CONFERENCE_GUEST: Final = "careline-conference-guest"  # somebody invited; only 
 QUEUES: Final = "careline-queues"  # one extension a queue: enter it, and where to go afterwards
 QUEUE_EXIT: Final = "careline-queue-exit"  # keys that take a waiting caller out of the queue
 PHONES: Final = "careline-phones"  # one extension a phone
+RATING: Final = "careline-rating"  # the agent hung up first; one extension a queue whose callers are asked
 
 # Endpoints
 TRUNK: Final = "careline-trunk"
@@ -34,9 +35,10 @@ RECORD: Final = "CL_RECORD"  # yes once the recording notice was given and not r
 CALL: Final = "CL_CALL"  # Careline's call id, for transfers and recordings
 PHONE: Final = "CL_PHONE"  # the endpoint, on every channel of a phone
 
-# FastAGI scripts. Both get: linkedid, time of signing, digest, subject, and AGI_EXIT the key pressed too.
+# FastAGI scripts. All get: linkedid, time of signing, digest, subject, and AGI_EXIT the key pressed too.
 AGI_IVR: Final = "ivr"  # subject: the called number
 AGI_EXIT: Final = "queue-exit"  # subject: the queue; key 1 asks for a call-back, "empty": nobody is signed in
+AGI_RATING: Final = "rating"  # subject: the queue of the talk that is over
 
 # User events from the dialplan, written both to AMI (UserEvent) and to CEL (CELGenUserEvent)
 USER_EVENT: Final = "Careline"  # AMI UserEvent name; headers Kind, Value

@@ -23,6 +23,7 @@ from ivr.ports import (
     AskOptOut,
     AskTask,
     AskText,
+    Found,
     Known,
     Ports,
     QueueView,
@@ -48,6 +49,7 @@ class House:
     order: list[str] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     customers: dict[str, Known] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
     away: bool = False
     slow: float = 0.0
     journal_away: bool = False
@@ -63,11 +65,12 @@ class House:
         self.order.extend(str(fact.kind) for fact in facts)
         self.facts.extend(facts)
 
-    async def by_number(self, number: str) -> Sequence[Known]:
+    async def by_number(self, number: str, now: datetime) -> Found:
         await asyncio.sleep(self.slow)
         if self.away:
             raise Unavailable("away")
-        return [self.customers[number]] if number in self.customers else []
+        known = (self.customers[number],) if number in self.customers else ()
+        return Found(customers=known, blocked=number in self.blocked)
 
     async def by_tail(self, kind: str, keys: str, among: Sequence[str]) -> Sequence[Known]:
         return []

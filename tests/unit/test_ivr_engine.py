@@ -46,7 +46,7 @@ from ivr.ports import (
     Servant,
     Working,
 )
-from ivr.routes import ToAgent, ToFallback, ToQueue, ToVoicemail, route_word
+from ivr.routes import ToAgent, ToFallback, ToHangUp, ToQueue, ToVoicemail, route_word
 from ivr.session import Session, SessionRefused, session_from_json, session_to_json
 from telephony.facts import FactKind
 from telephony.hours import OpenState
@@ -100,7 +100,7 @@ def reply_to(question: Question) -> st.SearchStrategy[Reply]:
     some: st.SearchStrategy[Reply]
     match question:
         case FindByNumber() | FindByTail():
-            some = st.builds(Found, customers=st.lists(known, max_size=3).map(tuple))
+            some = st.builds(Found, customers=st.lists(known, max_size=3).map(tuple), blocked=st.booleans())
         case AskHours():
             some = st.builds(Working, desk=st.sampled_from(list(OpenState)), opens_at=st.none() | moments)
         case AskQueue():
@@ -174,7 +174,10 @@ def test_a_house_that_answers_nothing_still_routes(name: str) -> None:
     turn = begin(flow)
     while not isinstance(turn.wait, Finished):
         turn = go(flow, turn, Typed(keys="") if isinstance(turn.wait, WaitKeys) else NoAnswer())
-    assert isinstance(turn.wait.route, (ToQueue, ToVoicemail))
+    if name == "rating":
+        assert turn.wait.route == ToHangUp(), "the talk is over; nobody is sent anywhere"
+    else:
+        assert isinstance(turn.wait.route, (ToQueue, ToVoicemail))
 
 
 def test_a_caller_who_goes_round_for_ever_ends_in_the_fallback() -> None:
