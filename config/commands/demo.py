@@ -23,6 +23,8 @@ from lab.customers import script
 from lab.network import LabBinary
 from lab.network import Phone as LabPhone
 from lab.world import Lab
+from storage.calls import calls_on_trunk
+from storage.database import Database
 from storage.samples import sample_callers
 from telephony.asterisk.install import InstallError, ensure_asterisk
 from telephony.phones import PhoneKind
@@ -31,6 +33,8 @@ from telephony.phones import PhoneKind
 _NO_CHANNEL = frozenset({0, 401, 404, 488, 503})
 #: Longest wait for the last calls to end and the files to be read.
 _DRAIN_SECONDS = 90.0
+#: The switch's files are read every three seconds.
+_FILES_SECONDS = 4.0
 
 
 def demo(
@@ -230,6 +234,7 @@ async def _count(site: Site, lab: Lab, since: float) -> dict[str, Any]:
         if not going["items"] and not lab.book.open_calls:
             break
         await asyncio.sleep(0.5)
+    await asyncio.sleep(_FILES_SECONDS)
     records = [record for record in lab.records() if record.start >= since]
     outside = {
         "inbound": [one for one in records if one.kind == "customer" and one.sip_code not in _NO_CHANNEL],
@@ -238,7 +243,7 @@ async def _count(site: Site, lab: Lab, since: float) -> dict[str, Any]:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since - 1))
     found: dict[str, Any] = {}
     for kind, theirs in outside.items():
-        ours = await site.all_calls(direction=kind, since=stamp)
+        ours = await asyncio.to_thread(_on_trunk, site, await site.all_calls(direction=kind, since=stamp))
         found[kind] = {
             "lab": len(theirs),
             "careline": len(ours),
@@ -249,6 +254,16 @@ async def _count(site: Site, lab: Lab, since: float) -> dict[str, Any]:
     for kind in ("sms_out", "sms_in"):
         found[kind] = {"lab": 0, "careline": 0, "difference": 0, "by_outcome": {}}
     return found
+
+
+def _on_trunk(site: Site, calls: Sequence[Any]) -> list[Any]:
+    """Those that reached the trunk: a call back whose agent did not pick up never left the house."""
+    database = Database(site.settings.database_url, readers=1, writers=1)
+    try:
+        known = database.read_now(lambda connection: calls_on_trunk(connection, [one["id"] for one in calls]))
+    finally:
+        database.close()
+    return [one for one in calls if one["id"] in known]
 
 
 def _welcome(site: Site, took: float) -> None:
