@@ -35,6 +35,7 @@ from ivr.ports import (
 from telephony.facts import Fact, FactKind
 from telephony.hours import OpenState
 from telephony.numbers import parse
+from telephony.options import RatingOptions
 
 SECRET = "a-long-secret"
 SETTINGS = Settings()
@@ -323,6 +324,47 @@ async def test_a_caller_who_leaves_the_queue_keeps_call_and_language(desk: Desk)
     assert done == "EXEC MSet CL_CALL=01M7,CL_LANG=en,IVR_DONE=hangup"
     assert "callback +8613911112222 sales 01M7" in desk.house.order
     assert "ivr_started" not in desk.house.order
+
+
+async def test_a_rating_is_a_key_and_a_value_and_leaves_the_route_alone(desk: Desk) -> None:
+    """Feature 22: in the language spoken before; the facts are the old call's."""
+    rating = SETTINGS.model_copy(
+        update={
+            "telephony": SETTINGS.telephony.model_copy(update={"rating": RatingOptions(enabled=True)}),
+        }
+    )
+    desk.host.menus = load_menus(rating)
+    switch = await Switch.call(desk, script="rating", subject="sales")
+    assert await switch.command() == "GET FULL VARIABLE ${CL_CALL}/${CL_LANG}"
+    switch.writer.write(b"200 result=1 (01M7/en)\n")
+    assert "/en/rating_ask" in await switch.press("4")
+    assert "/en/rating_thanks" in await switch.answer_to("STREAM FILE", "0")
+    done = await switch.answer_to("EXEC MSet", "0")
+    assert done == "EXEC MSet CL_CALL=01M7,CL_LANG=en,IVR_DONE=hangup"
+    assert desk.house.order == ["rating_asked", "ivr_step", "rated", "ivr_ended"]
+    asked, step, rated, ended = desk.house.facts
+    assert (asked.data, rated.data) == ({"queue": "sales"}, {"rating": 4})
+    assert (step.data["node"], step.data["keys"]) == ("rating", "4")
+    assert ended.data["route"] == "", "where the menu led before stays the call's route"
+
+
+async def test_a_house_that_asks_nobody_closes_the_rating_at_once(desk: Desk) -> None:
+    switch = await Switch.call(desk, script="rating", subject="sales")
+    assert await switch.closed()
+    assert not desk.house.facts
+
+
+async def test_a_blocked_caller_hears_one_sentence_in_both_languages(desk: Desk) -> None:
+    """Feature 20."""
+    desk.house.blocked.add("+8613911112222")
+    switch = await Switch.call(desk)
+    first = await switch.answer_to("STREAM FILE", "0")
+    second = await switch.answer_to("STREAM FILE", "0")
+    assert "/zh-CN/caller_blocked" in first
+    assert "/en/caller_blocked" in second
+    assert (await switch.answer_to("EXEC MSet", "0")).endswith("IVR_DONE=hangup")
+    assert desk.house.order == ["ivr_started", "identified", "refused", "ivr_ended"]
+    assert desk.house.facts[2].data == {"rule": "blocked"}
 
 
 async def test_a_steps_keys_are_stored_within_two_seconds_while_the_caller_thinks(desk: Desk) -> None:

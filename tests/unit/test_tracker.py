@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm.tasks.tasks import is_missed
 from telephony.asterisk.files import read_cdr, read_cel, read_queue_log
 from telephony.calls import Call, CallState, Direction, Outcome
 from telephony.facts import Fact, FactKind, Source
@@ -385,6 +386,55 @@ def test_an_end_that_is_told_later_counts_more_than_an_interruption() -> None:
     cut = fact(FactKind.INTERRUPTED, 60, source=Source.SERVICE, why="unseen")
     assert fold_all(*LIVE[:13], cut).outcome is Outcome.INTERRUPTED
     assert fold_all(*LIVE, cut) == fold_all(*LIVE)
+
+
+def test_a_rating_is_a_value_and_the_talk_ends_where_it_is_asked_for() -> None:
+    """Feature 22; after a direct ring nobody but the rating itself tells of the talk's end."""
+    rated = fold_all(
+        fact(
+            FactKind.LEG_STARTED,
+            0,
+            trunk=True,
+            direction="inbound",
+            caller="13812345678",
+            called="4008001234",
+        ),
+        fact(FactKind.IVR_ENDED, 5, source=Source.AGI, route="agent-phone1-20-service-0", outcome="routed"),
+        fact(FactKind.CONNECTED, 8, endpoint="phone1", agent=AGENT, queue=""),
+        fact(FactKind.RATING_ASKED, 68, source=Source.AGI, queue="service"),
+        fact(FactKind.IVR_STEP, 75, source=Source.AGI, node="rating", keys="4", outcome="rated"),
+        fact(FactKind.RATED, 75, source=Source.AGI, rating=4),
+        fact(FactKind.IVR_ENDED, 75, source=Source.AGI, route="", outcome="routed"),
+        fact(FactKind.LEG_ENDED, 78, cause=16),
+    )
+    assert (rated.rating, rated.keys, rated.outcome) == (4, "rating=4", Outcome.ANSWERED)
+    assert rated.talk_seconds == 60.0
+    assert rated.ended_at == T0 + timedelta(seconds=78)
+    assert rated.route == "agent-phone1-20-service-0"
+
+
+@pytest.mark.parametrize("rating", [0, 6, True, "4", None])
+def test_what_is_no_rating_is_none(rating: Any) -> None:
+    assert fold_all(fact(FactKind.RATED, 75, source=Source.AGI, rating=rating)).rating is None
+
+
+def test_a_blocked_caller_is_refused_by_the_block() -> None:
+    """Feature 20."""
+    started = fact(
+        FactKind.LEG_STARTED, 0, trunk=True, direction="inbound", caller="13812345678", called="4008001234"
+    )
+    menu = fact(
+        FactKind.IVR_STARTED, 0.1, source=Source.AGI, flow="service", caller="13812345678", called="1"
+    )
+    refused = fact(FactKind.REFUSED, 0.2, source=Source.AGI, rule="blocked")
+    ended = fact(FactKind.LEG_ENDED, 8, cause=16)
+    call = fold_all(started, menu, refused, ended)
+    assert (call.outcome, call.refused_by) == (Outcome.REFUSED, "blocked")
+    assert not is_missed(call, open_at_start=False)
+    answered = fold_all(
+        started, menu, refused, fact(FactKind.CONNECTED, 3, endpoint="phone1", agent=AGENT), ended
+    )
+    assert (answered.outcome, answered.refused_by) == (Outcome.ANSWERED, None)
 
 
 def test_queue_log_alone_never_opens_a_call() -> None:
