@@ -95,10 +95,12 @@ async def careline(port: int, secret: str, data: Path, menus: int) -> None:
     await database.write(_add_customers)
     clock, rest = SystemClock(), _NothingElse()
     journal = Journal(database, system="careline", number_of=parse, spool_folder=data / "spool")
+    directory = CustomerDirectory(database)
+    journal.foresee(directory.foresee)
     host = Host(
         menus=Menus(numbers={}, default=bench_flow(menus)),
         ports=Ports(
-            directory=CustomerDirectory(database),
+            directory=directory,
             calendar=rest,
             queues=rest,
             tasks=rest,

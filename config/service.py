@@ -176,10 +176,12 @@ class Service:
         self._phones: frozenset[str] = frozenset()
 
         # The menus.
+        directory = CustomerDirectory(self.database)
+        self.journal.foresee(directory.foresee)
         self.host = Host(
             menus=menus.load_menus(settings),
             ports=Ports(
-                directory=CustomerDirectory(self.database),
+                directory=directory,
                 calendar=HouseCalendar(self.hours, settings.calendar.zone),
                 queues=HouseQueues(
                     board=self.board,

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
 from crm.consent.blocks import Block, Pattern, patterns_of
+from storage.database import fetch
 from storage.tables.consent import blocks
 
 
@@ -86,6 +87,10 @@ def fitting(connection: Connection, number: str) -> list[Block]:
     Which of them turns the caller away is `crm.consent.blocks.turning_away`.
     """
     patterns = [str(pattern) for pattern in patterns_of(number)]
+    # Nearly every caller: nothing fits, and the prepared text says so at a fraction of the cost.
+    any_fits = f"SELECT 1 FROM blocks WHERE holds IN ({', '.join('?' * len(patterns))}) LIMIT 1"  # noqa: S608
+    if not patterns or not fetch(connection, any_fits, patterns):
+        return []
     return [block_from(row) for row in connection.execute(_FITTING, {"patterns": patterns}).mappings()]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
+from storage.database import execute_many, fetch
 from storage.tables.calls import call_facts, call_legs, calls, import_offsets, switch_boots, switch_calls
 from telephony.asterisk.files import TrunkSight
 from telephony.calls import Call, CallId, CallState, Direction, Outcome
@@ -162,9 +163,9 @@ def save(connection: Connection, changes: Iterable[tuple[Call | None, Call]]) ->
         else:
             light.append(tuple([row[place] for place in _LIGHT_PLACES]))
     if whole:
-        connection.exec_driver_sql(_UPSERT[sqlite], whole)
+        execute_many(connection, _UPSERT[sqlite], whole)
     if light:
-        connection.exec_driver_sql(_UPDATE[sqlite], light)
+        execute_many(connection, _UPDATE[sqlite], light)
 
 
 def add_facts(connection: Connection, facts: Iterable[tuple[CallId, Fact]]) -> None:
@@ -186,7 +187,7 @@ def add_facts(connection: Connection, facts: Iterable[tuple[CallId, Fact]]) -> N
     if not rows:
         return
     if sqlite:
-        connection.exec_driver_sql(_ADD_FACTS[True], rows)
+        execute_many(connection, _ADD_FACTS[True], rows)
     else:
         connection.exec_driver_sql(
             _ADD_FACTS[False], tuple(list(column) for column in zip(*rows, strict=True))
@@ -198,7 +199,7 @@ def add_legs(connection: Connection, system: str, legs: Sequence[tuple[str, Call
     if not legs:
         return
     if _is_sqlite(connection):
-        connection.exec_driver_sql(_ADD_LEGS[True], [(system, uniqueid, id) for uniqueid, id in legs])
+        execute_many(connection, _ADD_LEGS[True], [(system, uniqueid, id) for uniqueid, id in legs])
         return
     uniqueids, ids = ([leg[0] for leg in legs], [leg[1] for leg in legs])
     connection.exec_driver_sql(_ADD_LEGS[False], ([system] * len(legs), uniqueids, ids))
@@ -216,12 +217,11 @@ def homes(connection: Connection, system: str, uniqueids: Iterable[str]) -> dict
         return {uniqueid: CallId(id) for uniqueid, id in rows}
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
-        rows = connection.exec_driver_sql(
+        statement = (
             "SELECT uniqueid, call_id FROM call_legs WHERE system = ? AND uniqueid IN"  # noqa: S608
-            f" ({_marks(len(part), '?')})",
-            (system, *part),
+            f" ({_marks(len(part), '?')})"
         )
-        found.update({uniqueid: CallId(id) for uniqueid, id in rows})
+        found.update({uniqueid: CallId(id) for uniqueid, id in fetch(connection, statement, (system, *part))})
     return found
 
 
@@ -456,7 +456,7 @@ def add_sights(connection: Connection, system: str, sights: Sequence[TrunkSight]
                 sight.source is Source.CEL, sight.source is Source.CDR,
             )
         )  # fmt: skip
-    connection.exec_driver_sql(_ADD_SIGHTS[sqlite], rows)
+    execute_many(connection, _ADD_SIGHTS[sqlite], rows)
 
 
 def trunk_calls(

@@ -35,6 +35,7 @@ from crm.records.customers import (
 )
 from crm.records.matching import Candidate, Match, Sign, decide, hidden
 from crm.records.vehicles import as_keys, clean_tail, parse_plate, reversed_keys
+from storage.database import fetch
 from storage.tables.records import contacts, customers, phone_numbers, serials, vehicle_people, vehicles
 from telephony.numbers import E164, is_hidden, parse, reversed_digits, tail_range
 
@@ -50,12 +51,14 @@ _CANDIDATE = (
     customers.c.own_agent_id,
 )
 
+_COLUMNS: Final = "customers.id, customers.number, customers.name, customers.key_account, customers.language"
 _BY_NUMBER: Final = (
-    select(*_CANDIDATE)
-    .select_from(contacts.join(customers, customers.c.id == contacts.c.customer_id))
-    .where(contacts.c.number == bindparam("wanted"), contacts.c.ended_at.is_(None))
-    .limit(MOST_CANDIDATES)
+    f"SELECT {_COLUMNS}, customers.own_agent_id"  # noqa: S608 - names of our own
+    " FROM contacts JOIN customers ON customers.id = contacts.customer_id"
+    f" WHERE contacts.number = ? AND contacts.ended_at IS NULL LIMIT {MOST_CANDIDATES}"
 )
+
+_BY_ITS_NUMBER: Final = frozenset({Sign.NUMBER})
 
 _PEOPLE: Final = (
     select(*_CANDIDATE, vehicles.c.plate, vehicles.c.vin)
@@ -262,8 +265,25 @@ def contacts_of(connection: Connection, customer_id: str, *, ended: bool = False
 
 
 def find_by_number(connection: Connection, number: str) -> list[Candidate]:
-    """Everybody whose number this is now (E.164), in no order that means anything."""
-    return _candidates(connection, _BY_NUMBER, {"wanted": number}, Sign.NUMBER)
+    """Everybody whose number this is now (E.164), in no order that means anything.
+
+    Prepared as text: every call asks it.
+    """
+    return [
+        Candidate(
+            customer_id=id,
+            customer_number=customer_number,
+            name=name,
+            key_account=bool(key_account),
+            language=language,
+            own_agent_id=own_agent_id,
+            plates=(),
+            why=_BY_ITS_NUMBER,
+        )
+        for id, customer_number, name, key_account, language, own_agent_id in fetch(
+            connection, _BY_NUMBER, (number,)
+        )
+    ]
 
 
 def find_by_plate(connection: Connection, plate: str) -> list[Candidate]:

@@ -9,10 +9,12 @@ request can never leak a connection, and the same code serves SQLite and Postgre
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -97,9 +99,172 @@ def make_engine(url: str, *, writer: bool, size: int, pool_seconds: float) -> En
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+        raw = connection.connection.dbapi_connection
+        if raw is not None and not raw.in_transaction:  # else `_Keeper` began it already
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
     return engine
+
+
+def execute_many(connection: Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a prepared statement of the hot path once per row. Errors are SQLAlchemy's, as everywhere.
+
+    On SQLite it goes past SQLAlchemy's execution context, which costs more than the statement.
+    """
+    raw = _raw(connection)
+    if raw is None:
+        connection.exec_driver_sql(statement, [tuple(row) for row in rows])
+        return
+    try:
+        raw.executemany(statement, rows)
+    except sqlite3.Error as error:
+        raise _as_sqlalchemy(error, statement) from error
+
+
+def fetch(connection: Connection, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a prepared question of the hot path, as plain tuples; as `execute_many`.
+
+    Its places are written as ? for both engines.
+    """
+    raw = _raw(connection)
+    if raw is None:
+        if connection.dialect.name != "sqlite":
+            statement = statement.replace("?", "%s")
+        return [tuple(row) for row in connection.exec_driver_sql(statement, tuple(values))]
+    try:
+        return raw.execute(statement, values).fetchall()
+    except sqlite3.Error as error:
+        raise _as_sqlalchemy(error, statement) from error
+
+
+def _raw(connection: Connection) -> sqlite3.Connection | None:
+    """SQLite's own connection, where it is inside a transaction that ends with `connection`'s."""
+    raw = connection.connection.dbapi_connection
+    return raw if isinstance(raw, sqlite3.Connection) and raw.in_transaction else None
+
+
+def _as_sqlalchemy(error: sqlite3.Error, statement: str) -> DBAPIError:
+    wrapped = DBAPIError.instance(statement, None, error, sqlite3.Error)
+    assert isinstance(wrapped, DBAPIError)
+    return wrapped
+
+
+class _Keeper:
+    """SQLite's one writing connection, kept open, with its transactions begun and ended by hand.
+
+    A pool, an engine's transaction and their events cost more than a small transaction itself. Work that
+    goes through SQLAlchemy joins the transaction (`_begin` above).
+    """
+
+    def __init__(self, engine: Engine, seconds: float) -> None:
+        self._engine = engine
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """One transaction. Raises DBAPIError, PoolTimeout, and what `work` raises."""
+        if not self._lock.acquire(timeout=self._seconds):
+            raise PoolTimeout(f"The writer was busy for {self._seconds:g} s.")
+        try:
+            connection = self._connection or self._engine.connect()
+            self._connection = connection
+            raw = connection.connection.dbapi_connection
+            assert isinstance(raw, sqlite3.Connection)
+            done = False
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                if connection.in_transaction():
+                    connection.commit()
+                else:
+                    raw.execute("COMMIT")
+                done = True
+            except sqlite3.Error as error:
+                raise _as_sqlalchemy(error, "BEGIN or COMMIT") from error
+            finally:
+                if not done:
+                    self._give_up(connection, raw)
+            return result
+        finally:
+            self._lock.release()
+
+    def _give_up(self, connection: Connection, raw: sqlite3.Connection) -> None:
+        """Roll back; the connection goes, so that nothing of a broken transaction stays."""
+        self._connection = None
+        with contextlib.suppress(sqlite3.Error):
+            raw.rollback()
+        with contextlib.suppress(DBAPIError):
+            connection.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+class _Lane:
+    """Threads that do work for an event loop, each piece in its turn.
+
+    Leaner than an executor: one queue, and one call back into the loop when a piece is done.
+    """
+
+    def __init__(self, count: int, name: str) -> None:
+        self._count = count
+        self._name = name
+        self._jobs: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    def submit(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Do `work` in a thread; cancelling the future cancels the wait, not work that has begun."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._closed:
+            future.set_exception(RuntimeError("the database is closed"))
+            return future
+        self._jobs.put((future, work))
+        if len(self._threads) < self._count:
+            # A daemon, so that a database nobody closed cannot hold up the end; `close` waits for it.
+            thread = threading.Thread(
+                target=self._serve, name=f"{self._name}_{len(self._threads)}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def close(self) -> None:
+        """Finish what was submitted, then end the threads."""
+        self._closed = True
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, work = job
+            if future.cancelled():
+                continue
+            result, failure = None, None
+            try:
+                result = work()
+            except Exception as error:  # whatever it is, who waits for it must hear it
+                failure = error
+            # The loop may be gone by now: then nobody waits.
+            with contextlib.suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_settle, future, result, failure)
+            del job, future, work, result, failure
+
+
+def _settle(future: asyncio.Future[Any], result: object, failure: Exception | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)
 
 
 class Database:
@@ -111,12 +276,13 @@ class Database:
         count = 1 if self.is_sqlite else writers
         self._write_engine = make_engine(url, writer=True, size=count, pool_seconds=pool_seconds)
         self._read_engine = make_engine(url, writer=False, size=readers, pool_seconds=pool_seconds)
-        self._writers = ThreadPoolExecutor(count, thread_name_prefix="db-write")
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
+        self._keeper = _Keeper(self._write_engine, pool_seconds) if self.is_sqlite else None
+        self._writers = _Lane(count, "db-write")
+        self._readers = _Lane(readers, "db-read")
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run one writing transaction in this thread. Raises StorageUnavailable where nothing was written."""
-        return self._run(self._write_engine, work)
+        return self._run(self._write_engine, work, self._keeper)
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """Run one reading transaction in this thread."""
@@ -124,11 +290,15 @@ class Database:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run one writing transaction; it is durable when this returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._writers, partial(self.write_now, work))
+        return await self._writers.submit(partial(self.write_now, work))
+
+    def start_write(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
+        """As `write`, begun at once: what comes of it is in the future."""
+        return self._writers.submit(partial(self.write_now, work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run one reading transaction."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, partial(self.read_now, work))
+        return await self._readers.submit(partial(self.read_now, work))
 
     async def ping(self) -> None:
         """Raise StorageUnavailable unless the database answers."""
@@ -136,14 +306,18 @@ class Database:
 
     def close(self) -> None:
         """Finish what runs, then close every connection."""
-        self._writers.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
+        self._writers.close()
+        self._readers.close()
+        if self._keeper is not None:
+            self._keeper.close()
         self._write_engine.dispose()
         self._read_engine.dispose()
 
     @staticmethod
-    def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
+    def _run(engine: Engine, work: Callable[[Connection], T], keeper: _Keeper | None = None) -> T:
         try:
+            if keeper is not None:
+                return keeper.run(work)
             with engine.begin() as connection:
                 return work(connection)
         except (DBAPIError, PoolTimeout) as error:
