@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from fixtures_storage import FrozenClock
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from config.__main__ import app
@@ -111,18 +112,16 @@ def test_the_look_up_reads_the_unique_index_and_nothing_else(
     statements: list[str] = []
 
     def explain(connection: Connection) -> str:
-        def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-            statements.append(statement)
-
-        event.listen(connection, "before_cursor_execute", note)
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_trace_callback(statements.append)
         blocks.fitting(connection, NUMBER)
+        raw.set_trace_callback(None)
         [only] = statements
-        plan = connection.exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {only}", tuple(str(pattern) for pattern in patterns_of(NUMBER))
-        )
+        plan = raw.execute(f"EXPLAIN QUERY PLAN {only}")
         return " ".join(str(row[3]) for row in plan)
 
-    assert "USING INDEX" in sqlite_database.read_now(explain)
+    assert "USING COVERING INDEX" in sqlite_database.read_now(explain)
 
 
 async def test_the_caller_and_his_block_are_found_together(database: Database, clock: FrozenClock) -> None:
