@@ -26,9 +26,14 @@ def new_id(now: datetime) -> str:
         # One bit is left free, so that counting up never runs over.
         tail = tail + 1 if before == milliseconds else secrets.randbits(79)
         _last = (milliseconds, tail)
-    value = (milliseconds << 80) | tail
-    pairs = []
-    for _ in range(13):
-        pairs.append(_PAIRS[value & 1023])
-        value >>= 10
-    return "".join(reversed(pairs))
+    return letters(milliseconds, 5) + letters(tail, 8)
+
+
+def stamp(now: datetime) -> str:
+    """The 10 letters an id made at this moment begins with."""
+    return letters(int(now.timestamp() * 1000), 5)
+
+
+def letters(value: int, pairs: int) -> str:
+    """The lowest `pairs` times ten bits of a number, two letters for each ten, the highest first."""
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(10 * pairs - 10, -1, -10)])

@@ -54,6 +54,8 @@ def parse(raw: str, country: str = "CN", area_code: str = "") -> E164 | None:
     completes local ones. Full-width digits, 00, + and 0086, a leading 0 before a mobile number and an
     extension are understood. Never raises.
     """
+    if country == "CN" and isinstance(raw, str) and _CHINA_MOBILE.fullmatch(raw):
+        return E164("+86" + raw)  # as most callers' numbers come; the long way says the same
     parsed = parse_with_extension(raw, country, area_code)
     return None if parsed is None else parsed.number
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from access.ids import new_id
+from access.ids import letters, stamp
 from telephony.calls import Call, CallId, CallState, Direction, Outcome
 from telephony.facts import Fact, FactKind, Source
 
@@ -98,14 +98,9 @@ def call_id(system: str, linkedid: str, now: datetime) -> CallId:
     at = now
     if seconds.isdecimal() and len(seconds) <= 11:
         at = datetime.fromtimestamp(int(seconds), UTC)
-    stamp = new_id(at)[:10]
     named = linkedid if "-" in linkedid else f"{system}-{linkedid}"
     value = int.from_bytes(hashlib.sha256(named.encode()).digest()[:10], "big")
-    letters = []
-    for _ in range(16):
-        value, rest = divmod(value, 32)
-        letters.append(_LETTERS[rest])
-    return CallId(stamp + "".join(letters))
+    return CallId(stamp(at) + letters(value, 8)[::-1])
 
 
 def _age(id: CallId, linkedid: str) -> tuple[str, int, str]:

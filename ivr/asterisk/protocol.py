@@ -19,6 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from ivr.ports import LineGone
@@ -33,7 +34,8 @@ LONGEST_RESULT: Final = 4096
 #: How long a signed opening is good for; clocks are the same machine's or close.
 DIGEST_SECONDS: Final = 60
 
-_LINE = re.compile(r"agi_([a-z0-9_]{1,32}): ?(.*)")
+#: Every line of an opening that is as it should be.
+_LINES = re.compile(r"^agi_([a-z0-9_]{1,32}): ?(.*)$", re.MULTILINE)
 _ID = re.compile(r"[0-9A-Za-z.-]{1,150}")
 _VARIABLE = re.compile(r"[A-Z_]{1,40}|TIMEOUT\(absolute\)")
 _VALUE = re.compile(r"[0-9A-Za-z-]{0,150}")
@@ -101,17 +103,16 @@ def parse_opening(block: bytes) -> Opening:
     """The opening in a block without its final blank line. Raises OpeningRefused."""
     if len(block) > MOST_BYTES:
         raise OpeningRefused(f"the opening has more than {MOST_BYTES} bytes")
-    lines = block.decode("utf-8", "replace").split("\n")
-    if len(lines) > MOST_LINES:
+    text = block.decode("utf-8", "replace")
+    count = text.count("\n") + 1
+    if count > MOST_LINES:
         raise OpeningRefused(f"the opening has more than {MOST_LINES} lines")
-    found: dict[str, str] = {}
-    for line in lines:
-        match = _LINE.fullmatch(line.removesuffix("\r"))
-        if match is None:
-            raise OpeningRefused("a line of the opening is not agi_NAME: VALUE")
-        if match[1] in found:
-            raise OpeningRefused(f"agi_{match[1]} stands twice")
-        found[match[1]] = match[2]
+    lines = _LINES.findall(text)
+    if len(lines) != count:
+        raise OpeningRefused("a line of the opening is not agi_NAME: VALUE")
+    found = {name: value.removesuffix("\r") for name, value in lines}
+    if len(found) != count:
+        raise OpeningRefused("a name of the opening stands twice")
     return _opening_of(found)
 
 
@@ -142,12 +143,20 @@ def _caller(text: str) -> str:
 
 
 def _printable(text: str, most: int) -> str:
-    return "".join(letter for letter in text[:most] if letter.isprintable())
+    text = text[:most]
+    return text if text.isprintable() else "".join(letter for letter in text if letter.isprintable())
+
+
+@lru_cache(maxsize=4)
+def _begun(secret: str) -> hashlib._Hash:
+    return hashlib.sha1(f"{secret}-".encode())  # noqa: S324 - the dialplan has no better
 
 
 def digest_of(secret: str, uniqueid: str, epoch: int) -> str:
     """SHA1(SECRET-UNIQUEID-EPOCH) in hex: what the dialplan's SHA1() can make (it has no HMAC)."""
-    return hashlib.sha1(f"{secret}-{uniqueid}-{epoch}".encode()).hexdigest()  # noqa: S324 - the dialplan has no better
+    digest = _begun(secret).copy()
+    digest.update(f"{uniqueid}-{epoch}".encode())
+    return digest.hexdigest()
 
 
 def check_digest(opening: Opening, secret: str, now: datetime) -> None:

@@ -180,6 +180,7 @@ class _Connection(asyncio.Protocol):
         "_loop",
         "_opened",
         "_owner",
+        "_until",
         "_usage",
         "_waiter",
         "gone",
@@ -192,7 +193,9 @@ class _Connection(asyncio.Protocol):
         self._buffer = b""
         self._opened = False
         self._usage = False
+        #: One timer a connection, which looks whether `_until` (0: nothing is waited for) has passed.
         self._deadline: asyncio.TimerHandle | None = None
+        self._until = 0.0
         self._waiter: asyncio.Future[Result] | None = None
         self.transport: asyncio.Transport | None = None
         self.gone = False
@@ -216,7 +219,7 @@ class _Connection(asyncio.Protocol):
             self.close()
             return
         owner.connections.add(self)
-        self._deadline = self._loop.call_later(OPENING_SECONDS, self._too_slow)
+        self._wait(OPENING_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         if self.gone:
@@ -243,9 +246,7 @@ class _Connection(asyncio.Protocol):
     # --- opening
 
     def _open(self, block: bytes) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._until = 0.0
         try:
             opening = protocol.parse_opening(block)
         except OpeningRefused as error:
@@ -261,8 +262,24 @@ class _Connection(asyncio.Protocol):
         self._opened = True
         self._owner.take(self, opening)
 
-    def _too_slow(self) -> None:
-        self._refuse(f"no opening within {OPENING_SECONDS:g} s")
+    def _wait(self, seconds: float) -> None:
+        """Something must come within this time. A timer that is set already and not too late is kept."""
+        self._until = self._loop.time() + seconds
+        if self._deadline is None or self._deadline.when() > self._until:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._deadline = self._loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        self._deadline = None
+        if self._until == 0.0:
+            return
+        if self._loop.time() < self._until:
+            self._deadline = self._loop.call_at(self._until, self._look)
+        elif self._opened:
+            self._silent()
+        else:
+            self._refuse(f"no opening within {OPENING_SECONDS:g} s")
 
     def _refuse(self, why: str) -> None:
         self._owner.counts.refused_opening += 1
@@ -278,7 +295,7 @@ class _Connection(asyncio.Protocol):
             waiter.set_exception(LineGone("the switch closed the connection"))
             return waiter
         self._waiter = waiter
-        self._deadline = self._loop.call_later(seconds, self._silent)
+        self._wait(seconds)
         self.transport.write(command)
         return waiter
 
@@ -307,17 +324,13 @@ class _Connection(asyncio.Protocol):
 
     def _settle(self, result: Result) -> None:
         waiter, self._waiter = self._waiter, None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._until = 0.0
         if waiter is not None and not waiter.done():
             waiter.set_result(result)
 
     def _fail(self, error: Exception) -> None:
         waiter, self._waiter = self._waiter, None
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._until = 0.0
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
 
@@ -328,12 +341,12 @@ class _Connection(asyncio.Protocol):
     def _forget(self) -> None:
         self.gone = True
         self._owner.connections.discard(self)
-
-    def close(self) -> None:
-        """Close the socket. What was written before still goes out."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def close(self) -> None:
+        """Close the socket. What was written before still goes out."""
         self._forget()
         if self.transport is not None:
             self.transport.close()
