@@ -248,6 +248,8 @@ class Control:
             return False  # the customer is gone too
         if call.state is not CallState.HELD or legs.others:
             return False
+        if legs.customer.side is not Side.TRUNK:
+            return False  # the customer hung up first; what is left is the agent, who is not queued
         await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="blind", target=LEFT)
         await self.switch.move(legs.customer.name, Place.TRANSFER, LEFT)
         return True

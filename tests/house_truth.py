@@ -251,7 +251,14 @@ async def free(house: House, seconds: float = 40.0) -> None:
         busy = [agent for agent in house.agents.values() if agent.line is not None]
         return not busy and not await open_calls(house) and not await channels(house)
 
-    await until(quiet, seconds, saying="calls or channels that never ended")
+    try:
+        await until(quiet, seconds)
+    except AssertionError:
+        left = await channels(house)
+        busy = [login for login, agent in house.agents.items() if agent.line is not None]
+        raise AssertionError(
+            f"after {seconds:g} s: {await open_calls(house)} open calls, busy {busy}, channels {left}"
+        ) from None
 
 
 async def application(house: House, placed: Placed, *wanted: str, seconds: float = 30.0) -> None:
