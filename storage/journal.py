@@ -437,8 +437,8 @@ class Journal:
                 for change in changes:
                     for reaction in self._reactions:
                         reaction(connection, change.before, change.after, change.facts)
-            if self._foresights:
-                self._look_ahead(connection, changes)
+                if self._foresights:
+                    self._look_ahead(connection, changes)
         for work in also:
             work(connection)
         return _Result(changes)
@@ -537,9 +537,14 @@ class Journal:
         self._linked[call.linkedid] = call.id
 
     def _tell(self, changes: Sequence[CallChange]) -> None:
-        if changes:
-            for watcher in self._watchers:
+        if not changes:
+            return
+        for watcher in self._watchers:
+            try:
                 watcher(changes)
+            except Exception:
+                # Pages only: what goes wrong there must not end the one writer of the call log.
+                log.exception("a watcher failed", extra={"action": "journal-watcher"})
 
     def _forget(self) -> None:
         now = time.monotonic()
@@ -627,7 +632,13 @@ class Journal:
 
     async def _drain_some(self) -> bool:
         """Store the next facts of the spool, or those only memory holds. False where it did not work."""
-        facts, used = self._spool.peek(_DRAIN)
+        try:
+            facts, used = self._spool.peek(_DRAIN)
+        except OSError as error:  # no descriptor left, or the disk; the facts stay where they are
+            log.warning(
+                "the spool cannot be read now", extra={"action": "journal-spool", "why": str(error)[:200]}
+            )
+            return False
         unsaved = list(self._unsaved)[:_DRAIN] if not used else []
         work = self._begin([*facts, *unsaved], [])
         held = await self._spool_until(work)
@@ -641,8 +652,9 @@ class Journal:
         if isinstance(result, StorageUnavailable):
             return False
         self._spool.take(used)
-        for _ in unsaved:
-            self._unsaved.popleft()
+        for fact in unsaved:
+            if self._unsaved and self._unsaved[0] is fact:  # else the spool took it in the meantime
+                self._unsaved.popleft()
         return True
 
 

@@ -101,7 +101,7 @@ class Spool:
             return file.read(1) == b"\n"
 
     def peek(self, most: int) -> tuple[Sequence[Fact], int]:
-        """The next facts and how many bytes they take; nothing and 0 at the end."""
+        """The next facts and how many bytes they take; nothing and 0 at the end. Raises OSError."""
         facts: list[Fact] = []
         used = 0
         try:
@@ -128,5 +128,8 @@ class Spool:
         """These bytes are stored now; the file goes when nothing is left."""
         self._taken += used
         if self.size == 0:
-            self.path.unlink(missing_ok=True)
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError:
+                return  # all of it is stored; the file goes another time, and what comes is added behind
             self._taken = 0

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -343,6 +344,88 @@ async def test_r24_a_full_spool_is_said_and_facts_stay_in_memory(
     assert page.total >= 4
     numbers = {call.linkedid for call in page.calls}
     assert ivr_call(20)[0].linkedid in numbers
+
+
+async def test_r24_the_spool_is_back_while_what_memory_held_is_being_stored(
+    sqlite_url: str, open_database: Any, tmp_path: Path
+) -> None:
+    """R24: the facts of memory go to the spool and to the database at once; the writer goes on."""
+    database = open_database(sqlite_url, pool_seconds=30.0)
+    storing, go_on = threading.Event(), threading.Event()
+
+    def wait_at_the_second(_c: Connection, _before: Call | None, after: Call, _f: Sequence[Fact]) -> None:
+        if after.linkedid == ivr_call(2)[0].linkedid and not go_on.is_set():
+            storing.set()
+            assert go_on.wait(20)
+
+    async with running(
+        database,
+        tmp_path,
+        patience_seconds=0.1,
+        most_spool_bytes=10,
+        before=lambda journal: journal.react(wait_at_the_second),
+    ) as journal:
+        holder = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        try:
+            holder.execute("BEGIN IMMEDIATE")
+            for call in (1, 2):
+                with pytest.raises(StorageUnavailable):
+                    await journal.record(*ivr_call(call))
+        finally:
+            holder.execute("COMMIT")
+            holder.close()
+        try:
+            await until(storing.is_set)
+            journal._spool.most_bytes = 1_000_000
+            await journal.record(*ivr_call(3))
+            assert journal.state().unsaved == 0
+        finally:
+            go_on.set()
+        await until(lambda: not journal.saving_delayed)
+        await journal.record(*ivr_call(4))
+    assert (await database.read(store.find)).total == 4
+
+
+async def test_r29_a_spool_that_cannot_be_read_now_does_not_end_the_writer(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptor is left for a moment: the facts wait and are stored afterwards."""
+    Spool(tmp_path).append(ivr_call(1))
+    peek = Spool.peek
+    left = 3
+
+    def peek_without_descriptors(spool: Spool, most: int) -> tuple[Sequence[Fact], int]:
+        nonlocal left
+        left -= 1
+        if left > 0:
+            raise OSError(24, "Too many open files")
+        return peek(spool, most)
+
+    monkeypatch.setattr(Spool, "peek", peek_without_descriptors)
+    async with running(sqlite_database, tmp_path) as journal:
+        await journal.record(*ivr_call(2))
+        await until(lambda: not journal.saving_delayed)
+    assert left <= 0
+    assert (await sqlite_database.read(store.find)).total == 2
+
+
+async def test_what_only_shows_or_foresees_cannot_stop_the_log(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    def fail(*_given: object) -> None:
+        raise LookupError("a page or a look-up is broken")
+
+    def before(journal: Journal) -> None:
+        journal.watch(fail)
+        journal.foresee(fail)
+
+    async with running(sqlite_database, tmp_path, before=before) as journal:
+        for call in (1, 2):
+            await journal.record(*ivr_call(call)[:2])
+            await journal.record(*ivr_call(call)[2:])
+        assert journal.state().refused == 0
+    page = await sqlite_database.read(store.find)
+    assert [call.state for call in page.calls] == [CallState.ENDED] * 2
 
 
 async def test_memory_is_flat_over_many_calls(sqlite_database: Database, tmp_path: Path) -> None:
