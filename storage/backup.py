@@ -400,7 +400,7 @@ def _unpack(tar: tarfile.TarFile, manifest: Manifest, folder: Path) -> None:
     """Unpack what the manifest names and nothing else, and compare the sums."""
     for stored in manifest.files:
         path = PurePosixPath(stored.name)
-        if path.is_absolute() or ".." in path.parts:
+        if path.is_absolute() or ".." in path.parts or str(path) != stored.name:
             raise BackupBroken(
                 f"The backup names a file outside itself: {stored.name!r}. Nothing was changed."
             )
@@ -474,7 +474,7 @@ def _place_files(folder: Path, manifest: Manifest, folders: Mapping[str, Path], 
         name, _, rest = stored.name.partition("/")
         if not rest or name not in folders:
             continue
-        target = folders[name] / rest
+        target = folders[name].joinpath(*PurePosixPath(rest).parts)
         if target.exists() and target.stat().st_size == stored.bytes:
             continue
         if target.exists() and not overwrite:

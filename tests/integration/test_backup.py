@@ -235,7 +235,7 @@ def test_a_name_outside_is_refused(tmp_path: Path, clock: Clock) -> None:
     good = tmp_path / "good.tar"
     backup.back_up(source, good, now=clock.now(), version="0.1.0")
     manifest = backup.read_manifest(good)
-    for name in ("../evil", "/etc/evil"):
+    for name in ("../evil", "/etc/evil", f"recordings/{tmp_path}/evil", "recordings/./x"):
         bad = backup.Manifest(
             made_at=manifest.made_at,
             version="0.1.0",
