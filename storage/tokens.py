@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
-from access.permissions import Role
+from access.permissions import GRANTS, Role
 from access.tokens import Token
 from access.users import TokenNotFound
 from storage.tables.access import tokens, users
@@ -71,6 +71,16 @@ def revoke_token(connection: Connection, token_id: str, *, now: datetime) -> Tok
     if row is None:
         raise TokenNotFound("There is no such token.")
     return _token(row)
+
+
+def revoke_beyond(connection: Connection, user_id: str, role: Role, *, now: datetime) -> None:
+    """Revoke the user's tokens that may do something `role` may not: a lesser role must not act through them."""
+    beyond = [each for each in Role if not GRANTS.get(each, frozenset()) <= GRANTS.get(role, frozenset())]
+    connection.execute(
+        update(tokens)
+        .where(tokens.c.user_id == user_id, tokens.c.role.in_(beyond), tokens.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
 
 
 def touch_token(connection: Connection, token_id: str, *, now: datetime) -> None:

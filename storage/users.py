@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from access.permissions import Role
 from access.sessions import SessionEnd
 from access.users import Language, LastAdmin, LoginTaken, Theme, User, UserNotFound
-from storage import sessions
+from storage import sessions, tokens
 from storage.tables.access import users
 
 
@@ -98,7 +98,7 @@ def change_user(
     language: Language | None = None,
     theme: Theme | None = None,
 ) -> User:
-    """Change what is given. Another role ends the user's sessions.
+    """Change what is given. Another role ends the user's sessions, and tokens that may more than it.
 
     Raises UserNotFound, LastAdmin.
     """
@@ -106,6 +106,7 @@ def change_user(
     if role is not None and role is not before.role:
         _keep_an_admin(connection, before)
         sessions.end_sessions_of(connection, user_id, now=now, why=SessionEnd.ROLE_CHANGED)
+        tokens.revoke_beyond(connection, user_id, role, now=now)
     wanted = {"name": name, "role": role, "language": language, "theme": theme}
     values = {column: value for column, value in wanted.items() if value is not None}
     if values:
