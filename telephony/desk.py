@@ -5,6 +5,7 @@ Where the switch is away the row stands, and `reconcile` (on reconnect and each 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +27,7 @@ from telephony.agents import (
 )
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind
-from telephony.ports import Channel, Switch, SwitchError
+from telephony.ports import ActionRefused, Channel, Switch, SwitchError
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,8 @@ class AgentDesk:
     _owners: dict[str, str] = field(default_factory=dict)
     #: Answered legs of each agent's phones, by uniqueid: a second ring that ends does not end the talk.
     _legs: dict[str, set[str]] = field(default_factory=dict)
+    #: One change of an agent at a time, so that the switch hears of them in the order of the rows.
+    _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def sign_in(self, agent_id: str, phone: str, queues: Mapping[str, int], *, actor: str) -> Agent:
         """Make the agent a member of `queues` (name to penalty) on one of his own phones."""
@@ -152,31 +155,53 @@ class AgentDesk:
                 except StepRefused:
                     continue  # he moved in the meantime
 
-    async def reconcile(self, present: Sequence[Member], channels: Sequence[Channel]) -> int:
+    async def reconcile(
+        self, present: Sequence[Member], channels: Sequence[Channel], *, at: datetime | None = None
+    ) -> int:
         """Bring the switch in line with the rows, and the rows with calls that ended unseen.
 
-        `present` and `channels` are what the switch says now. Gives the number of orders given.
+        `present` and `channels` are what the switch said at `at` (None: now): who moved since then is left
+        alone. Gives the number of orders given; one that is refused does not keep the others back.
         """
         await self._learn_phones()
         agents = list(await self.rows.find())
         self.board = {agent.id: agent for agent in agents}
         busy = {channel.endpoint for channel in channels}
-        self._legs = {}
+        moved = {agent.id for agent in agents if at is not None and agent.since > at}
+        self._legs = {owner: legs for owner, legs in self._legs.items() if owner in moved}
         for channel in channels:
             owner = self._owners.get(channel.endpoint)
-            if owner is not None and channel.is_up:
+            if owner is not None and owner not in moved and channel.is_up:
                 self._legs.setdefault(owner, set()).add(channel.uniqueid)
         for place, agent in enumerate(agents):
-            if agent.phone and agent.phone not in busy:
+            if agent.phone and agent.phone not in busy and agent.id not in moved:
                 event = {
                     AgentState.ON_CALL: AgentEvent.DISCONNECTED,
                     AgentState.RINGING: AgentEvent.STOPPED_RINGING,
                 }.get(agent.state)
                 if event is not None:
-                    agents[place] = await self._step(agent.id, event, actor="service")
+                    try:
+                        agents[place] = await self._step(agent.id, event, actor="service")
+                    except (StepRefused, NoSuchAgent) as refused:
+                        log.debug(
+                            "agent did not move", action="agent_stayed", agent=agent.id, why=str(refused)
+                        )
         changes = member_changes(wanted_members(agents), present)
+        seen = {agent.id: agent for agent in agents}
         for change in changes:
-            await self._order(change.how, change.member)
+            if self.board.get(change.member.agent_id) != seen.get(change.member.agent_id):
+                continue  # he moved meanwhile, and his own change told the switch
+            try:
+                await self._order(change.how, change.member)
+            except ActionRefused as refused:
+                log.warning(
+                    "a member could not be brought in line; is the queue in the switch's files?",
+                    action="member_refused",
+                    agent=change.member.agent_id,
+                    queue=change.member.queue,
+                    how=change.how,
+                    why=str(refused),
+                )
         return len(changes)
 
     def owner_of(self, endpoint: str) -> str | None:
@@ -205,20 +230,21 @@ class AgentDesk:
     async def _change(
         self, agent_id: str, event: AgentEvent, decide: Callable[[Agent], Agent], *, actor: str
     ) -> Agent:
-        before, after = await self.rows.change(
-            agent_id, decide, event=event.value, now=self.clock.now(), actor=actor
-        )
-        for change in member_changes(wanted_members([after]), wanted_members([before])):
-            try:
-                await self._order(change.how, change.member)
-            except SwitchError as error:
-                log.warning(
-                    "switch not brought in line now; the next reconciliation does it",
-                    action="member_pending",
-                    agent=agent_id,
-                    why=str(error),
-                )
-        self.board[after.id] = after
+        async with self._turns.setdefault(agent_id, asyncio.Lock()):
+            before, after = await self.rows.change(
+                agent_id, decide, event=event.value, now=self.clock.now(), actor=actor
+            )
+            self.board[after.id] = after
+            for change in member_changes(wanted_members([after]), wanted_members([before])):
+                try:
+                    await self._order(change.how, change.member)
+                except SwitchError as error:
+                    log.warning(
+                        "switch not brought in line now; the next reconciliation does it",
+                        action="member_pending",
+                        agent=agent_id,
+                        why=str(error),
+                    )
         if after != before:
             self.changed(after)
         return after

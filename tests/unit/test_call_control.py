@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from telephony.calls import Call, CallId, CallState, Direction
 from telephony.control import NotPossibleNow, find_legs, invited_leg
 from telephony.desk import AgentDesk
 from telephony.facts import Fact, FactKind, Source
-from telephony.ports import Channel, Side
+from telephony.ports import ActionRefused, Channel, Side
 from telephony.tracker import fold
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
@@ -156,6 +157,9 @@ class Members:
     async def pause_member(self, member: Member, *, paused: bool) -> None:
         self.paused[member.queue] = paused
 
+    async def remove_member(self, member: Member) -> None:
+        raise ActionRefused("Unable to remove interface from queue: No such queue")
+
 
 class Still:
     def now(self) -> datetime:
@@ -201,3 +205,57 @@ async def test_a_second_ring_that_ends_does_not_end_the_talk() -> None:
             await tell(FactKind.LEG_ENDED, uniqueid)
             states.append(rows.agent.state)
         assert states == [AgentState.ON_CALL, AgentState.WRAP_UP]
+
+
+def desk_over(rows: Rows, switch: Members) -> AgentDesk:
+    return AgentDesk(
+        rows=rows,
+        switch=switch,  # type: ignore[arg-type]
+        clock=Still(),
+        rules=Rules(),
+        queues=frozenset({"service"}),
+    )
+
+
+async def test_one_refused_order_does_not_keep_the_others_back() -> None:
+    """A member of a queue that the switch does not have any more comes first."""
+    rows, switch = Rows(), Members()
+    stranger = Member(queue="gone", phone="px", agent_id="01XX")
+    assert await desk_over(rows, switch).reconcile([stranger], []) == 2
+    assert switch.paused == {"service": False}
+
+
+async def test_who_moved_after_the_switch_was_asked_keeps_his_call() -> None:
+    """He answered while the list without his channel was on its way."""
+    later = NOW + timedelta(seconds=1)
+    rows = Rows(agent=replace(LI, state=AgentState.ON_CALL, since=later))
+    desk = desk_over(rows, Members())
+    states = []
+    for at in (NOW, later):
+        await desk.reconcile([], [], at=at)
+        states.append(rows.agent.state)
+    assert states == [AgentState.ON_CALL, AgentState.WRAP_UP]
+
+
+async def test_the_switch_hears_of_changes_in_the_order_of_the_rows() -> None:
+    """The first order is slow; the next change waits for it, so the last row is also what the switch has."""
+    rows = Rows()
+    slow = asyncio.Event()
+
+    class Slow(Members):
+        async def pause_member(self, member: Member, *, paused: bool) -> None:
+            if paused:
+                await slow.wait()
+            await super().pause_member(member, paused=paused)
+
+    switch = Slow()
+    desk = desk_over(rows, switch)
+    await desk.reconcile([], [])
+    pausing = asyncio.create_task(desk.pause("01LI", "lunch", actor="01LI"))
+    coming_back = asyncio.create_task(desk.ready("01LI", actor="01LI"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    slow.set()
+    await asyncio.gather(pausing, coming_back)
+    assert (rows.agent.state, switch.paused) == (AgentState.READY, {"service": False})
+    assert desk.board["01LI"] == rows.agent
