@@ -8,7 +8,7 @@ from access.ids import new_id
 from access.permissions import Permission
 from access.requests import Answer, Once
 from access.users import Principal
-from storage.database import Database
+from storage.database import Database, StorageUnavailable
 from storage.idempotency import answer_once, find_answer, forget_answer
 from telephony.agents import Agent, AgentState
 from telephony.clock import Clock
@@ -124,7 +124,7 @@ class HouseDesk:
                 return Dialed(call_id=str(kept.body["call_id"]), replayed=True)
         try:
             await self._control.dial(read, phone, call_id=call_id, by=agent_id)
-        except (DialRefused, SwitchUnavailable, ActionRefused):
+        except (DialRefused, StorageUnavailable, SwitchUnavailable, ActionRefused):
             # It certainly did not ring, so the same key must be able to try again. Where the answer was lost
             # (ActionUnknown) the key stays bound: nobody is rung twice.
             if once is not None:

@@ -13,7 +13,7 @@ from access.permissions import Role
 from access.requests import KeyReused, Once
 from access.users import Principal, Via
 from config.desk import HouseDesk
-from storage.database import Database
+from storage.database import Database, StorageUnavailable
 from telephony.control import Control
 from telephony.fences import DialRefused, Fences
 from telephony.numbers import parse
@@ -30,6 +30,8 @@ class Line:
     def __init__(self) -> None:
         self.placed: list[Placing] = []
         self.trouble: Exception | None = None
+        #: What the call log says when the row is to be committed.
+        self.log_trouble: Exception | None = None
 
     async def place(self, placing: Placing) -> None:
         if self.trouble is not None:
@@ -42,7 +44,8 @@ def desk_over(database: Database, clock: FrozenClock, line: Line) -> HouseDesk:
         return []
 
     async def open_outbound(call_id: str, number: str, by: str) -> None:
-        return None
+        if line.log_trouble is not None:
+            raise line.log_trouble
 
     async def phones_of(agent_id: str) -> list[str]:
         return ["pabcdef"]
@@ -91,6 +94,20 @@ async def test_s20_what_surely_did_not_ring_may_be_tried_again(
     line.trouble = None
     answer = await desk.dial("U1", "13812345678", ONCE, BY)
     assert not answer.replayed
+    assert len(line.placed) == 1
+
+
+async def test_s20_a_call_without_a_row_was_not_placed_and_may_be_tried_again(
+    database: Database, clock: FrozenClock
+) -> None:
+    line = Line()
+    desk = desk_over(database, clock, line)
+    line.log_trouble = StorageUnavailable("away")
+    with pytest.raises(StorageUnavailable):
+        await desk.dial("U1", "13812345678", ONCE, BY)
+    assert line.placed == []
+    line.log_trouble = None
+    assert not (await desk.dial("U1", "13812345678", ONCE, BY)).replayed
     assert len(line.placed) == 1
 
 
