@@ -22,6 +22,7 @@ from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import menus
 from config.desk import HouseDesk
+from config.locks import hold_folder
 from config.menu_ports import (
     CustomerDirectory,
     HouseCalendar,
@@ -53,7 +54,7 @@ from telephony.asterisk.link import AsteriskLink
 from telephony.asterisk.render import Layout
 from telephony.asterisk.resync import Resync
 from telephony.asterisk.switch import AsteriskSwitch
-from telephony.calls import CallState
+from telephony.calls import Call, CallState
 from telephony.clock import Clock, SystemClock
 from telephony.control import Control, Target
 from telephony.desk import AgentDesk
@@ -265,10 +266,15 @@ class Service:
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, serve until `stop`, end everything in order (R29).
 
-        Raises OSError where a port is taken, StorageUnavailable where the database is away at the start.
+        Raises OSError where a port is taken, StorageUnavailable where the database is away at the start,
+        SettingsError where another Careline runs on the same data folder.
         """
         for folder in (self.settings.data, self.settings.data / "spool"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with hold_folder(self.settings.data):
+            await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         await asyncio.to_thread(upgrade, self.settings.database_url)
         boot = await self.database.read(lambda connection: calls.last_boot(connection, self.journal.system))
         self.link.remember_boot(boot.boot if boot is not None else "")
@@ -286,6 +292,7 @@ class Service:
             stack.push_async_callback(self.web.stop)
             link = asyncio.create_task(self.link.run(), name="ami-link")
             stack.push_async_callback(_cancelled, link)
+            stack.push_async_callback(self.host.drain)
             stack.push_async_callback(self.agi.close, _DRAIN_SECONDS)
             self.ticks.start()
             stack.callback(self.ticks.stop)
@@ -340,14 +347,17 @@ class Service:
                     await self._look_after_held(fact)
             except (StorageUnavailable, SwitchError) as error:
                 log.warning("agent not followed", action="agent_not_followed", why=str(error))
+            except Exception:
+                # The boundary of one fact: the others are followed, and the service goes on.
+                log.exception("agent not followed", action="agent_not_followed", call=fact.linkedid)
 
     async def _look_after_held(self, fact: Fact) -> None:
         live = self.journal.live_of(fact.linkedid)
-        if (
-            live is not None
-            and live.state is CallState.HELD
-            and await self.control.leave_nobody_on_hold(live.id)
-        ):
+        if live is not None:
+            await self._rescue_held(live)
+
+    async def _rescue_held(self, live: Call) -> None:
+        if live.state is CallState.HELD and await self.control.leave_nobody_on_hold(live.id):
             log.info("customer left on hold went back to the queue", action="held_rescued", call=live.id)
 
     def _call_of(self, fact: Fact) -> str:
@@ -366,7 +376,9 @@ class Service:
             await self.reconciler.reconcile(snapshot)
             await self._learn_targets()
             await self.agents.reconcile(
-                [one for one in snapshot.members if one.queue in self.agents.queues], snapshot.channels
+                [one for one in snapshot.members if one.queue in self.agents.queues],
+                snapshot.channels,
+                at=snapshot.at,
             )
         except StorageUnavailable as error:
             log.warning("resynchronised without the database", action="resync_partly", why=str(error))
@@ -423,8 +435,12 @@ class Service:
             await self.reconciler.reconcile(snapshot)
             await self._learn_targets()
             await self.agents.reconcile(
-                [one for one in snapshot.members if one.queue in self.agents.queues], snapshot.channels
+                [one for one in snapshot.members if one.queue in self.agents.queues],
+                snapshot.channels,
+                at=snapshot.at,
             )
+            for live in self.journal.live_calls():
+                await self._rescue_held(live)  # whose agent's end was not seen, or came too early
         except (SwitchError, StorageUnavailable) as error:
             log.warning("not reconciled now", action="reconcile_delayed", why=str(error))
 

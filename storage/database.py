@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
@@ -198,11 +199,15 @@ class _Keeper:
             connection.close()
 
     def close(self) -> None:
-        """Give the connection back."""
-        with self._lock:
+        """Give the connection back, unless somebody still hangs on it."""
+        if not self._lock.acquire(timeout=self._seconds):
+            return
+        try:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+        finally:
+            self._lock.release()
 
 
 class _Lane:
@@ -234,13 +239,14 @@ class _Lane:
             thread.start()
         return future
 
-    def close(self) -> None:
-        """Finish what was submitted, then end the threads."""
+    def close(self, seconds: float) -> None:
+        """Finish what was submitted, then end the threads; one that hangs is left behind after `seconds`."""
         self._closed = True
         for _ in self._threads:
             self._jobs.put(None)
+        until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -304,10 +310,13 @@ class Database:
         """Raise StorageUnavailable unless the database answers."""
         await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
 
-    def close(self) -> None:
-        """Finish what runs, then close every connection."""
-        self._writers.close()
-        self._readers.close()
+    def close(self, *, patience_seconds: float = 15.0) -> None:
+        """Finish what runs, then close every connection.
+
+        Work that hangs (a server that is frozen) cannot hold up the end for longer than `patience_seconds`.
+        """
+        self._writers.close(patience_seconds)
+        self._readers.close(patience_seconds)
         if self._keeper is not None:
             self._keeper.close()
         self._write_engine.dispose()
