@@ -1,6 +1,6 @@
 """The services behind the hotline benchmark, each in a process of its own.
 
-python -m bench._hotline_service careline|plain --port P --secret S --data FOLDER [--menus N]
+python -m bench._hotline_service careline|plain --port P --secret S --data FOLDER [--menus N] [--ami]
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,10 +22,12 @@ from ivr.flow import Flow
 from ivr.host import Host, Menus
 from ivr.loader import House, read_flow
 from ivr.ports import (
+    Arrival,
     AskCallback,
     AskOptOut,
     AskTask,
     AskText,
+    Line,
     Ports,
     QueueView,
     Registered,
@@ -39,6 +40,7 @@ from storage.database import Database
 from storage.journal import Journal
 from storage.migrations import upgrade
 from telephony.clock import SystemClock
+from telephony.facts import Fact, FactKind, Source
 from telephony.hours import OpenState
 from telephony.numbers import E164, parse
 
@@ -87,8 +89,11 @@ class _NothingElse:
         return False
 
 
-async def careline(port: int, secret: str, data: Path, menus: int) -> None:
-    """Careline's host: recognition from the customers' store, every step and result in the call log."""
+async def careline(port: int, secret: str, data: Path, menus: int, *, ami: bool) -> None:
+    """Careline's host: recognition from the customers' store, every step and result in the call log.
+
+    With `ami` the log also gets what the switch would tell of each call.
+    """
     url = f"sqlite:///{data / 'bench.db'}"
     upgrade(url)
     database = Database(url)
@@ -113,7 +118,27 @@ async def careline(port: int, secret: str, data: Path, menus: int) -> None:
         number_of=parse,
         clock=clock,
     )
-    server = AgiServer(host.serve, Door(secret=secret, most_calls=5000), clock)
+
+    async def told(line: Line) -> None:
+        """A call with the facts AMI tells of it."""
+        arrival = line.arrival
+        heard: dict[str, str | int | bool] = {
+            "channel": "PJSIP/careline-trunk-0000000a",
+            "trunk": True,
+            "direction": "inbound",
+        }
+        heard.update(caller=arrival.caller, called=arrival.subject, name="")
+        journal.record_soon(
+            _ami(arrival, FactKind.LEG_STARTED, clock.now(), heard),
+            _ami(arrival, FactKind.LEG_ANSWERED, clock.now(), {}),
+        )
+        await host.serve(line)
+        journal.record_soon(
+            _ami(arrival, FactKind.LEG_ENDED, clock.now(), {"cause": 16}),
+            _ami(arrival, FactKind.CALL_ENDED, clock.now(), {}),
+        )
+
+    server = AgiServer(told if ami else host.serve, Door(secret=secret, most_calls=5000), clock)
     writer = asyncio.create_task(journal.run(), name="journal")
     await server.start("127.0.0.1", port)
     print("ready", flush=True)
@@ -124,6 +149,18 @@ async def careline(port: int, secret: str, data: Path, menus: int) -> None:
     await writer
     database.close()
     print(f"counts {host.counts.calls} {host.counts.routed} {host.counts.hung_up}", flush=True)
+
+
+def _ami(arrival: Arrival, kind: FactKind, at: datetime, data: Mapping[str, str | int | bool]) -> Fact:
+    return Fact(
+        source=Source.AMI,
+        key=f"{kind}:{arrival.uniqueid}",
+        kind=kind,
+        at=at,
+        linkedid=arrival.linkedid,
+        uniqueid=arrival.uniqueid,
+        data=data,
+    )
 
 
 def _add_customers(connection: object) -> None:
@@ -187,11 +224,10 @@ def main() -> None:
     parser.add_argument("--secret", default="")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--menus", type=int, default=3)
+    parser.add_argument("--ami", action="store_true")
     given = parser.parse_args()
-    # Threads that write to the database must not keep the loop from a caller's key for 5 ms at a time.
-    sys.setswitchinterval(0.0005)
     if given.which == "careline":
-        uvloop.run(careline(given.port, given.secret, given.data, given.menus))
+        uvloop.run(careline(given.port, given.secret, given.data, given.menus, ami=given.ami))
     else:
         asyncio.run(plain(given.port, given.data, given.menus))
 

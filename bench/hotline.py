@@ -226,7 +226,7 @@ async def _climb(arm: str, plan: Plan) -> Ladder:
     folder = Path(tempfile.mkdtemp(prefix="careline-bench-"))
     ladder = Ladder()
     try:
-        _make_sound(folder)
+        make_sound(folder)
         async with AsyncExitStack() as stack:
             process, options, plain_port = await stack.enter_async_context(_switch(folder, plan))
             service = await stack.enter_async_context(_service(arm, folder, options, plain_port, plan))
@@ -257,7 +257,7 @@ def _tell(arm: str, rung: Rung) -> None:
     )
 
 
-def _make_sound(folder: Path) -> None:
+def make_sound(folder: Path) -> None:
     """A tone of 0.2 s in both languages, as mu-law."""
     for language in ("zh-CN", "en"):
         path = folder / "prompts" / language
@@ -270,10 +270,12 @@ async def _switch(folder: Path, plan: Plan) -> AsyncIterator[tuple[AsteriskProce
     """Asterisk as the product renders it, with two extensions more for the other ways."""
     rtp = 20000 + random.randrange(0, 50) * 400
     options = TelephonyOptions(
-        sip=SipOptions(port=_free(socket.SOCK_DGRAM), rtp_first=rtp, rtp_last=rtp + 9999),
-        trunk=TrunkOptions(port=_free(socket.SOCK_DGRAM), channels=2000, codecs=["ulaw"]),
+        sip=SipOptions(port=free_port(socket.SOCK_DGRAM), rtp_first=rtp, rtp_last=rtp + 9999),
+        trunk=TrunkOptions(port=free_port(socket.SOCK_DGRAM), channels=2000, codecs=["ulaw"]),
         fences=FenceOptions(),
-        switch=SwitchOptions(ami_port=_free(), http_port=_free(), agi_port=_free(), max_calls=5000),
+        switch=SwitchOptions(
+            ami_port=free_port(), http_port=free_port(), agi_port=free_port(), max_calls=5000
+        ),
     )
     secrets = SwitchSecrets(
         ami_events_secret="events-of-the-benchmark",  # noqa: S106 - as SECRET
@@ -282,7 +284,7 @@ async def _switch(folder: Path, plan: Plan) -> AsyncIterator[tuple[AsteriskProce
     )
     binary = ensure_asterisk(ROOT / ".cache", say=lambda line: print(line, file=sys.stderr))
     rendered = render(options, secrets, (), binary, folder, [folder / "prompts"])
-    plain_port = _free()
+    plain_port = free_port()
     more = _DIALPLAN.format(fences=_FENCES, sound=folder / "prompts" / "zh-CN" / "bench", plain=plain_port)
     with (rendered.layout.etc / "extensions.conf").open("a", encoding="utf-8") as dialplan:
         dialplan.write(more)
@@ -386,12 +388,12 @@ async def _hold(
     ladder: Ladder,
 ) -> None:
     """Memory per concurrent call: callers who press nothing, all in their first menu."""
-    before = _rss(service), _rss(process.pid)
+    before = rss(service), rss(process.pid)
     rate = min(ladder.best, 60.0)
     sipp = await _sipp(arm, folder, options, rate=rate, calls=plan.hold, keys=0)
     await asyncio.sleep(plan.hold / rate + 1.0)
-    ladder.memory_kb = max(0.0, (_rss(service) - before[0]) / plan.hold)
-    ladder.switch_memory_kb = max(0.0, (_rss(process.pid) - before[1]) / plan.hold)
+    ladder.memory_kb = max(0.0, (rss(service) - before[0]) / plan.hold)
+    ladder.switch_memory_kb = max(0.0, (rss(process.pid) - before[1]) / plan.hold)
     sipp.kill()
     await sipp.wait()
 
@@ -412,7 +414,7 @@ async def _sipp(
         *find_tool(ROOT / ".cache", "sipp"),
         f"127.0.0.1:{options.sip.port}",
         *("-sf", str(scenario), "-inf", str(numbers), "-s", ARMS[arm]),
-        *("-i", "127.0.0.1", "-p", str(options.trunk.port), "-mp", str(_free(socket.SOCK_DGRAM) & ~1)),
+        *("-i", "127.0.0.1", "-p", str(options.trunk.port), "-mp", str(free_port(socket.SOCK_DGRAM) & ~1)),
         *("-r", f"{rate:.2f}", "-m", str(calls), "-l", "5000", "-nostdin", "-aa"),
         *("-trace_stat", "-stf", str(folder / "sipp.csv"), "-fd", "1"),
         cwd=folder,
@@ -436,7 +438,7 @@ def _counted(folder: Path) -> tuple[int, int]:
 # --- the machine ------------------------------------------------------------------------------------
 
 
-def _free(kind: int = socket.SOCK_STREAM) -> int:
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -450,7 +452,7 @@ def _cpu(pid: int | None) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _rss(pid: int | None) -> float:
+def rss(pid: int | None) -> float:
     """Resident memory in kB."""
     if pid is None:
         return 0.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -89,7 +90,7 @@ class AgiServer:
         self._serve = serve
         self._networks = [ipaddress.ip_network(peer, strict=False) for peer in door.peers]
         self._known_peers: dict[str, bool] = {}
-        self._used: dict[tuple[str, str, int], datetime] = {}
+        self._used: OrderedDict[tuple[str, str, int], datetime] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -143,8 +144,9 @@ class AgiServer:
         sign = (opening.script, opening.uniqueid, opening.epoch)
         if sign in self._used:
             raise OpeningRefused("the digest was used before")
-        if len(self._used) > 4096:
-            self._used = {key: until for key, until in self._used.items() if until > now}
+        # The oldest first; each is looked at once, so a busy hour pays no more for each call.
+        while self._used and next(iter(self._used.values())) <= now:
+            self._used.popitem(last=False)
         self._used[sign] = protocol.expires_at(opening)
 
     def take(self, connection: _Connection, opening: protocol.Opening) -> None:
