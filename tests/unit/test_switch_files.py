@@ -93,6 +93,22 @@ def test_only_the_outbound_contexts_reach_the_trunk() -> None:
             assert context in (names.OUTBOUND, f"{names.OUTBOUND}-dial"), line
 
 
+def test_nobody_hands_a_call_over_by_sip() -> None:
+    """S16: a REFER would move a customer's leg into the phones' context, past the phone's fence and the record."""
+    text = texts()["pjsip.conf"]
+    (base,) = re.findall(r"^\[media\]\(!\)\n(.*?)\n\n", text, re.MULTILINE | re.DOTALL)
+    assert "allow_transfer = no" in base.splitlines()
+    assert text.count("allow_transfer") == 1
+    endpoints = re.findall(r"^\[[^\]]+\]\(([^)]*)\)$", text, re.MULTILINE)
+    assert {each.replace("!,", "") for each in endpoints} <= {
+        "!",
+        "media",
+        "phone",
+        "phone-desk",
+        "phone-browser",
+    }
+
+
 def test_contexts_of_the_trunk_hold_no_way_out() -> None:
     """The inbound context includes nothing and names no outbound context."""
     dialplan = texts()["extensions.conf"]
