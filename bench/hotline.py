@@ -3,8 +3,10 @@
 (a) pure dialplan that stores its answers in Asterisk's own database; (b) a plain FastAGI server on asyncio
 streams; (c) Careline's host with recognition, every step in the call log, and the route as its last act.
 Callers answer three prompts of 0.2 s with one key each (SIP INFO); then the call is ended. Every way keeps
-the same fences before it and CEL and CDR after it. The rate is raised until more than 1 % of the calls fail
-or a step's p99 passes 250 ms. Options: --quick, --seconds N, --start N, --most N, --repeat N, --pin.
+the same fences before it and CEL and CDR after it. First the rate is raised until more than 1 % of the calls
+fail or a step's p99 passes 250 ms; then every way is run at 25, 50 and 80 % of what the dialplan reached, in
+random order. All of it twice: Asterisk and service on one core ("one core"), and the service on the callers' core
+("two cores"). Options: --quick, --seconds N, --start N, --most N, --repeat N, --place one|two|any.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -47,6 +49,10 @@ THINK = 0.4
 #: More than this share of failed calls, or a step slower than that at p99, ends a ladder.
 FAILED_SHARE = 0.01
 SLOWEST_STEP = 0.25
+#: Shares of the dialplan's highest rate at which all ways are compared.
+SHARES = (0.25, 0.5, 0.8)
+#: Where switch and service run; callers are on core 1. None: wherever the system puts them.
+PLACES: Mapping[str, tuple[int, int] | None] = {"one": (0, 0), "two": (0, 1), "any": None}
 #: The three ways and the numbers that lead to them.
 ARMS: Mapping[str, str] = {"dialplan": "7001", "plain": "7002", "careline": "4008001234"}
 SECRET = "secret-of-the-benchmark"  # noqa: S105 - of a switch that lives for minutes, on loopback
@@ -151,8 +157,9 @@ class Plan:
     start: float
     most: float
     repeat: int
-    pin: bool
     hold: int
+    #: Cores of switch and service.
+    place: tuple[int, int] | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -200,23 +207,35 @@ def run(options: Sequence[str]) -> Mapping[str, Figure]:
     parser.add_argument("--start", type=float, default=40)
     parser.add_argument("--most", type=float, default=400)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--pin", action="store_true", help="switch and service on core 0, callers on core 1")
+    parser.add_argument("--place", choices=PLACES, action="append", help="one core, two cores, or any")
     given = parser.parse_args(list(options))
     plan = Plan(
         seconds=5 if given.quick else given.seconds,
         start=20 if given.quick else given.start,
         most=40 if given.quick else given.most,
         repeat=1 if given.quick else given.repeat,
-        pin=given.pin,
         hold=50 if given.quick else 200,
     )
+    places = given.place or (["any"] if given.quick or (os.cpu_count() or 1) < 2 else ["one", "two"])
+    figures: dict[str, Figure] = {}
+    for place in places:
+        figures |= asyncio.run(_compare(place, replace(plan, place=PLACES[place])))
+    return figures
+
+
+async def _compare(place: str, plan: Plan) -> Mapping[str, Figure]:
+    """All ways in one place: how far each goes, then all at the same rates."""
     ladders: dict[str, list[Ladder]] = {arm: [] for arm in ARMS}
     for _ in range(plan.repeat):
-        arms = list(ARMS)
-        random.shuffle(arms)
-        for arm in arms:
-            ladders[arm].append(asyncio.run(_climb(arm, plan)))
-    return _figures(ladders)
+        for arm in random.sample(list(ARMS), len(ARMS)):
+            ladders[arm].append(await _climb(arm, plan))
+    most = median(ladder.best for ladder in ladders["dialplan"])
+    rates = [max(1.0, round(most * share, 1)) for share in SHARES]
+    levels: dict[str, list[list[Rung]]] = {arm: [] for arm in ARMS}
+    for _ in range(plan.repeat):
+        for arm in random.sample(list(ARMS), len(ARMS)):
+            levels[arm].append(await _at(arm, rates, plan))
+    return _figures(place, ladders, levels)
 
 
 # --- one way ----------------------------------------------------------------------------------------
@@ -244,6 +263,24 @@ async def _climb(arm: str, plan: Plan) -> Ladder:
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return ladder
+
+
+async def _at(arm: str, rates: Sequence[float], plan: Plan) -> list[Rung]:
+    """One way at some rates, freshly started and warm."""
+    folder = Path(tempfile.mkdtemp(prefix="careline-bench-"))
+    try:
+        make_sound(folder)
+        async with AsyncExitStack() as stack:
+            process, options, plain_port = await stack.enter_async_context(_switch(folder, plan))
+            service = await stack.enter_async_context(_service(arm, folder, options, plain_port, plan))
+            await _load(arm, folder, options, process, service, 10, 2, plan)
+            rungs = []
+            for rate in rates:
+                rungs.append(await _load(arm, folder, options, process, service, rate, plan.seconds, plan))
+                _tell(arm, rungs[-1])
+            return rungs
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _tell(arm: str, rung: Rung) -> None:
@@ -323,7 +360,7 @@ async def _service(
             ready = await process.stdout.readline()
         if ready.strip() != b"ready":
             raise RuntimeError(f"the service of {arm} did not start")
-        _pin(process.pid, 0, plan)
+        _pin(process.pid, 1, plan)
         yield process.pid
     finally:
         if process.returncode is None:
@@ -356,7 +393,7 @@ async def _load(
     timed_rate = 4.0
     calls = max(1, round(rate * seconds))
     sipp = await _sipp(arm, folder, options, rate=rate, calls=calls, keys=MENUS)
-    _pin(sipp.pid, 1, plan)
+    _pin(sipp.pid, 2, plan)
     await timed.run(timed_rate, seconds)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds + 40):
@@ -462,10 +499,11 @@ def rss(pid: int | None) -> float:
     return 0.0
 
 
-def _pin(pid: int, core: int, plan: Plan) -> None:
-    """Keep a process and its threads on one core, where asked to and there are two."""
-    if not plan.pin or (os.cpu_count() or 1) < 2:
+def _pin(pid: int, which: int, plan: Plan) -> None:
+    """Keep a process and its threads on the core its place names (0: switch, 1: service, 2: callers)."""
+    if plan.place is None or (os.cpu_count() or 1) < 2:
         return
+    core = (*plan.place, 1)[which]
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread.name), {core})
@@ -474,48 +512,45 @@ def _pin(pid: int, core: int, plan: Plan) -> None:
 # --- figures ----------------------------------------------------------------------------------------
 
 
-def _figures(ladders: Mapping[str, Sequence[Ladder]]) -> Mapping[str, Figure]:
+def _figures(
+    place: str, ladders: Mapping[str, Sequence[Ladder]], levels: Mapping[str, Sequence[Sequence[Rung]]]
+) -> Mapping[str, Figure]:
+    """Medians over the repetitions; steps of all repetitions together."""
+    where = {"one": "one core: ", "two": "two cores: "}.get(place, "")
+    both = {"dialplan": "pure dialplan", "plain": "plain FastAGI"}
+    figures: dict[str, Figure] = {}
+
+    def add(
+        name: str, unit: str, values: Mapping[str, float], peers: Sequence[str], *, more: bool = False
+    ) -> None:
+        figures[where + name] = Figure(
+            value=values["careline"],
+            unit=unit,
+            peers={both[arm]: values[arm] for arm in peers},
+            more_is_better=more,
+        )
+
     best = {arm: median(ladder.best for ladder in all_) for arm, all_ in ladders.items()}
-    first = {arm: [ladder.rungs[0] for ladder in all_] for arm, all_ in ladders.items()}
-    steps = {arm: [step * 1000 for rung in rungs for step in rung.steps] for arm, rungs in first.items()}
-    cpu = {arm: median(rung.switch_cpu + rung.service_cpu for rung in rungs) for arm, rungs in first.items()}
-    service = {arm: median(rung.service_cpu for rung in rungs) for arm, rungs in first.items()}
+    add("calls a second", "calls/s", best, list(both), more=True)
+    for index, share in enumerate(SHARES):
+        rungs = {arm: [one[index] for one in all_] for arm, all_ in levels.items()}
+        at = f" at {share:.0%} ({rungs['dialplan'][0].rate:g}/s)"
+        service = {arm: median(rung.service_cpu for rung in all_) for arm, all_ in rungs.items()}
+        cpu = {
+            arm: median(rung.switch_cpu + rung.service_cpu for rung in all_) for arm, all_ in rungs.items()
+        }
+        add("CPU a call" + at, "ms", cpu, list(both))
+        add("CPU a call, service" + at, "ms", service, ["plain"])
+        for name, part in (("p50", 0.5), ("p99", 0.99)):
+            step = {
+                arm: percentile([step * 1000 for rung in all_ for step in rung.steps], part)
+                for arm, all_ in rungs.items()
+            }
+            add(f"step {name}{at}", "ms", step, list(both))
+            added = {arm: value - step["dialplan"] for arm, value in step.items()}
+            add(f"added a step {name}{at}", "ms", added, ["plain"])
+        lost = {arm: float(sum(rung.failed for rung in all_)) for arm, all_ in rungs.items()}
+        add("calls that failed" + at, "calls", lost, list(both))
     memory = {arm: median(ladder.memory_kb for ladder in all_) for arm, all_ in ladders.items()}
-
-    def peers(values: Mapping[str, float]) -> Mapping[str, float]:
-        return {"pure dialplan": values["dialplan"], "plain FastAGI": values["plain"]}
-
-    p50 = {arm: percentile(values, 0.5) for arm, values in steps.items()}
-    p99 = {arm: percentile(values, 0.99) for arm, values in steps.items()}
-    return {
-        "calls a second": Figure(value=best["careline"], unit="calls/s", peers=peers(best)),
-        "CPU a call, switch and service": Figure(
-            value=cpu["careline"], unit="ms", peers=peers(cpu), more_is_better=False
-        ),
-        "CPU a call, service": Figure(
-            value=service["careline"],
-            unit="ms",
-            peers={"plain FastAGI": service["plain"]},
-            more_is_better=False,
-        ),
-        "step p50": Figure(value=p50["careline"], unit="ms", peers=peers(p50), more_is_better=False),
-        "step p99": Figure(value=p99["careline"], unit="ms", peers=peers(p99), more_is_better=False),
-        "added a step p50": Figure(
-            value=p50["careline"] - p50["dialplan"],
-            unit="ms",
-            peers={"plain FastAGI": p50["plain"] - p50["dialplan"]},
-            more_is_better=False,
-        ),
-        "added a step p99": Figure(
-            value=p99["careline"] - p99["dialplan"],
-            unit="ms",
-            peers={"plain FastAGI": p99["plain"] - p99["dialplan"]},
-            more_is_better=False,
-        ),
-        "service memory a concurrent call": Figure(
-            value=memory["careline"],
-            unit="kB",
-            peers={"plain FastAGI": memory["plain"]},
-            more_is_better=False,
-        ),
-    }
+    add("service memory a concurrent call", "kB", memory, ["plain"])
+    return figures

@@ -3,7 +3,7 @@
 The real host, journal and recognition of one process, with what AMI would tell of each call beside it;
 callers are FastAGI connections without a switch (`bench._agi_callers`), as many at once as keep the service
 busy. A call is kept for 30 s after its end, so memory first rises to what those calls take; the slope is that of
-the calls after the first fifth. Options: --calls N, --at-once N, --think SECONDS.
+the second half. Options: --calls N, --at-once N, --think SECONDS.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ async def _grow(pid: int, port: int, calls: int, at_once: int, think: float) -> 
 
     await asyncio.gather(*(caller() for _ in range(at_once)))
     took = time.perf_counter() - began
-    later = [point for point in seen if point[0] >= calls / 5]
+    later = [point for point in seen if point[0] >= calls / 2]
     return {
         "growth a call": Figure(value=slope(later) * 1024, unit="bytes", more_is_better=False),
         "resident at the start": Figure(value=seen[0][1] / 1024, unit="MB", more_is_better=False),
