@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from config.locks import hold_folder
 from config.settings import Settings, SettingsError, load
 from storage import backup as backups
 from storage.database import StorageError
@@ -61,15 +62,18 @@ def restore(
     settings = _settings(config)
     if not file.is_file():
         _fail(f"{file}: there is no such file. Nothing was changed.", 2)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        manifest = backups.restore(
-            settings.database_url,
-            file,
-            now=datetime.now(UTC),
-            folders=_folders(settings),
-            overwrite=force,
-        )
-    except (StorageError, OSError) as error:
+        # A service that runs would go on with what it has in memory over rows that are gone.
+        with hold_folder(settings.data):
+            manifest = backups.restore(
+                settings.database_url,
+                file,
+                now=datetime.now(UTC),
+                folders=_folders(settings),
+                overwrite=force,
+            )
+    except (StorageError, SettingsError, OSError) as error:
         _fail(str(error))
     typer.echo(
         f"{file}: restored {manifest.rows} rows as of {manifest.made_at.isoformat(timespec='seconds')} "
