@@ -42,7 +42,7 @@ class Proof:
     explained: int
     #: Still going on; tied or explained when they end.
     going_on: int
-    #: Outbound calls that never reached the trunk (the agent did not answer, or a fence refused).
+    #: Outbound calls that never reached the trunk (the agent did not answer, a fence refused, or it was down).
     not_dialed: int
     #: Channels of the trunk without a call row (uniqueid): calls the log lost.
     missing: Sequence[str]
@@ -93,7 +93,7 @@ def prove(
         if call.started_at > settled:
             continue
         known = call.id in on_trunk
-        if not known and call.direction is Direction.OUTBOUND and call.answered_at is None:
+        if not known and call.direction is Direction.OUTBOUND and call.connected_at is None:
             not_dialed += 1
             continue
         in_log += 1

@@ -147,3 +147,12 @@ def test_no_call_lasts_longer_than_the_longest() -> None:
     decision = decide([open_call("a", started=-5 * 3600, last=-4 * 3600)], seen("linked-a"), LONGEST)
     (one,) = decision.interrupted
     assert (one.why, one.at) == ("too_long", T0 - timedelta(hours=4))
+
+
+def test_an_agent_who_answers_while_the_trunk_is_down_dialed_nobody() -> None:
+    """A09: the agent's phone is no channel of the trunk; once the customer has answered, one must be there."""
+    down = call("a", direction=Direction.OUTBOUND, answered_at=T0)
+    proof = prove(DAY, [], [down], set(), SETTLED)
+    assert (proof.difference, proof.in_log, proof.not_dialed) == (0, 0, 1)
+    lost = call("b", direction=Direction.OUTBOUND, answered_at=T0, connected_at=T0)
+    assert prove(DAY, [], [lost], set(), SETTLED).unseen == ["b"]
