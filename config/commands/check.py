@@ -21,6 +21,7 @@ from storage.database import StorageError
 from storage.migrations import state as schema_state
 from telephony.asterisk.doctor import Finding, Level, is_loopback, is_weak, look_at_http, look_at_manager
 from telephony.asterisk.link import AsteriskLink
+from telephony.asterisk.names import TRUNK
 from telephony.asterisk.render import Layout
 from telephony.hours import WorkingTime
 from telephony.ports import SwitchError
@@ -83,6 +84,13 @@ def _quiet(config: Path | None, settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    if not settings.storage.url and not (settings.data / "careline.db").exists():
+        yield Finding(
+            level=Level.BAD,
+            what=f"There is no database yet in the folder {settings.data} (key data).",
+            mend="careline migrate makes it; for the demo's: --config .cache/demo/careline.toml",
+        )
+        return
     try:
         state = schema_state(settings.database_url)
     except StorageError as error:
@@ -105,13 +113,13 @@ def _menus(settings: Settings) -> Iterator[Finding]:
         return
     yield _ok(f"The menus of {len(loaded.numbers)} numbers are sound.")
     texts = read_tables(menus.SHIPPED_PROMPTS)
-    missing = compare(texts, read_manifest(menus.SHIPPED_PROMPTS), read_files(menus.SHIPPED_PROMPTS))
-    if missing:
+    difference = compare(texts, read_manifest(menus.SHIPPED_PROMPTS), read_files(menus.SHIPPED_PROMPTS))
+    if difference.clean:
+        yield _ok(f"All {len(texts)} prompts are there, in both languages.")
+    else:
         yield Finding(
             level=Level.WARN, what="Some prompts are missing or stale.", mend="careline prompts check"
         )
-    else:
-        yield _ok(f"All {len(texts)} prompts are there, in both languages.")
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
@@ -175,7 +183,7 @@ async def _switch(settings: Settings) -> list[Finding]:
             await asyncio.wait_for(link.wait_ready(), _PATIENCE)
         except TimeoutError:
             why = str(link.trouble or "no answer")
-            return [Finding(level=Level.BAD, what=f"The switch is not ready: {why}", mend="careline pbx run")]
+            return [Finding(level=Level.BAD, what=f"The switch is not ready: {why}", mend=_mend_switch(why))]
         findings = [_ok("Asterisk answers, with the rights it needs and no more.")]
         try:
             snapshot = await link.snapshot()
@@ -186,22 +194,28 @@ async def _switch(settings: Settings) -> list[Finding]:
         return findings
 
 
+def _mend_switch(why: str) -> str:
+    """Start it where nothing answers; where something does, another Asterisk may have the port."""
+    if "refused the manager user" in why:
+        return "if it is not Careline's Asterisk: another telephony.switch.ami_port, or --config of the right one"
+    return "careline pbx run"
+
+
 async def _trunk(link: AsteriskLink, settings: Settings) -> Finding:
-    """Whether the carrier answers OPTIONS."""
+    """Whether the carrier answers OPTIONS. The device state tells it; PJSIPShowContacts needs the right `system`."""
     from asterisk.ami.action import SimpleAction
 
     trunk = settings.telephony.trunk
-    reply = await link.act(SimpleAction("PJSIPShowContacts"))
-    for event in reply.events:
-        if trunk.host in event.get("Uri") and str(trunk.port) in event.get("Uri"):
-            status = event.get("Status")
-            if status in ("Reachable", "Avail", "NonQualified"):
-                return _ok(f"The trunk {trunk.host}:{trunk.port} answers.")
-            return Finding(
-                level=Level.WARN,
-                what=f"The trunk {trunk.host}:{trunk.port} does not answer ({status}).",
-                mend="telephony.trunk.host and telephony.trunk.port, or the carrier",
-            )
-    return Finding(
-        level=Level.WARN, what="The switch knows no trunk.", mend="careline pbx render, then restart it"
-    )
+    reply = await link.act(SimpleAction("Getvar", Variable=f"DEVICE_STATE(PJSIP/{TRUNK})"))
+    state = reply.keys.get("Value")
+    if state == "UNAVAILABLE":
+        return Finding(
+            level=Level.WARN,
+            what=f"The trunk {trunk.host}:{trunk.port} does not answer.",
+            mend="telephony.trunk.host and telephony.trunk.port, or the carrier",
+        )
+    if state in ("", "INVALID", "UNKNOWN"):
+        return Finding(
+            level=Level.WARN, what="The switch knows no trunk.", mend="careline pbx render, then restart it"
+        )
+    return _ok(f"The trunk {trunk.host}:{trunk.port} answers.")

@@ -32,7 +32,9 @@ _END: Final = b"\r\n\r\n"
 _ID = re.compile(r"[0-9A-Za-z-]{1,149}")
 _VALUE_ID = re.compile(r"[0-9A-Za-z-]*")
 _NAME = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
-_VARIABLE = re.compile(r"_{0,2}[A-Za-z][0-9A-Za-z_]{0,63}(?:\([0-9A-Za-z_]{1,32}\))?")
+_VARIABLE = re.compile(
+    r"_{0,2}[A-Za-z][0-9A-Za-z_]{0,63}(?:\([0-9A-Za-z_]{1,32}\)|\(PJSIP/[0-9A-Za-z-]{1,64}\))?"
+)
 _PRINTABLE = re.compile(r"[ -~]*")
 #: Channel names, dial strings of one destination, contexts, extensions: no `&`, comma, `$`, quotes, brackets.
 _PLACE = re.compile(r"[0-9A-Za-z/@_.+:;<>*#-]{1,256}")

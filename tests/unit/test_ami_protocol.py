@@ -300,3 +300,17 @@ def test_good_actions_pass() -> None:
     )
     assert b"Async: true\r\n" in raw
     assert b"Variable: __CL_CALL=01JD\r\n" in raw
+
+
+def test_the_state_of_one_endpoint_can_be_asked() -> None:
+    """`careline check` asks whether the trunk answers; several endpoints or another technology pass no more."""
+    asked = build(SimpleAction("Getvar", Variable="DEVICE_STATE(PJSIP/careline-trunk)"))
+    assert b"Variable: DEVICE_STATE(PJSIP/careline-trunk)\r\n" in asked
+    for evil in (
+        "DEVICE_STATE(PJSIP/a&PJSIP/b)",
+        "DEVICE_STATE(Local/a)",
+        "FILE(PJSIP/../etc)",
+        "SHELL(PJSIP/a b)",
+    ):
+        with pytest.raises(Unsendable):
+            build(SimpleAction("Getvar", Variable=evil))
