@@ -90,7 +90,9 @@ class Api:
                 f"{self.url} did not answer within {_PATIENCE:g} s. It may have happened: look before you repeat it."
             ) from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise NoService(f"What answers at {self.url} is not Careline: {error}") from error
+            raise NoService(
+                f"What answers at {self.url} is not Careline; name its settings with --config: {error}"
+            ) from error
         return answer if isinstance(answer, dict) else {}
 
 
@@ -146,5 +148,9 @@ def person_id(api: Api, person: str) -> str:
     found = [text_of(one, "id") for one in items_of(api.get("/agents")) if one.get("name") == person]
     if len(found) == 1:
         return found[0]
-    several = f"{len(found)} people are called {person}; name one by id:" if found else f"Nobody is {person};"
-    fail(f"{several} see `careline agent list`.", 2)
+    several = (
+        f"{len(found)} people are called {person}; name one by id:"
+        if found
+        else f"Nobody who takes calls is named {person};"
+    )
+    fail(f"{several} `careline agent list` shows names and ids (a login is neither).", 2)

@@ -349,7 +349,7 @@ class Site:
         async with self.session.get(f"{self.url}/api/v1{path}", params=query) as response:
             body = await response.json()
             if response.status >= 400:
-                raise SiteError(f"GET {path}: {response.status} {body}")
+                raise SiteError(f"GET {path}: {response.status} {_told(body)}")
             return body
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -360,7 +360,7 @@ class Site:
         ) as response:
             found = await response.json() if response.content_length != 0 else None
             if response.status >= 400:
-                raise SiteError(f"POST {path}: {response.status} {found}")
+                raise SiteError(f"POST {path}: {response.status} {_told(found)}")
             return found
 
     async def all_calls(self, **query: str) -> list[Any]:
@@ -372,6 +372,13 @@ class Site:
             page = await self.get("/calls", limit="200", cursor=page["next"], **query)
             found += page["items"]
         return found
+
+
+def _told(problem: Any) -> str:
+    """What a refusal says, for a person: its detail, and its error_id to look it up."""
+    if isinstance(problem, Mapping) and "detail" in problem:
+        return f"{problem['detail']} ({problem.get('error_id', '')})"
+    return str(problem)
 
 
 def remove_environment() -> None:

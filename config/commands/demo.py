@@ -35,6 +35,9 @@ _NO_CHANNEL = frozenset({0, 401, 404, 488, 503})
 _DRAIN_SECONDS = 90.0
 #: The switch's files are read every three seconds.
 _FILES_SECONDS = 4.0
+#: Ports the demo takes where they are free.
+_TCP = {"web": 8080, "ami": 5038, "agi": 4573, "http": 8088}
+_UDP = {"sip": 5060, "trunk": 5080}
 
 
 def demo(
@@ -61,6 +64,7 @@ async def _demo(folder: Path, seconds: int, report: Path | None, rate: float, se
         loop.add_signal_handler(sign, stop.set)
     cache = load(None, {}).cache.absolute()
     binary = ensure_asterisk(cache, say=_say)
+    _tell_taken_ports()
     site = Site(folder=folder, cache=cache, overrides=_overrides())
     _say("Preparing the sample dealership …")
     site.prepare()
@@ -93,24 +97,26 @@ async def _demo(folder: Path, seconds: int, report: Path | None, rate: float, se
         await site.close()
 
 
+def _tell_taken_ports() -> None:
+    """Say which usual ports are in use, so that nobody looks for the pages where another program answers."""
+    taken = [port for port in _TCP.values() if not is_free(port)]
+    taken += [port for port in _UDP.values() if not is_free(port, socket.SOCK_DGRAM)]
+    if taken:
+        found = ", ".join(str(port) for port in sorted(taken))
+        _say(f"In use by another program: port {found}. The demo takes free ones in their place.")
+
+
 def _overrides() -> dict[str, Any]:
     """The demo's settings: default ports where they are free, and a house that is always open."""
-    ports = {
-        "web": 8080,
-        "ami": 5038,
-        "agi": 4573,
-        "http": 8088,
-    }
-    tcp = {name: port if is_free(port) else free_port() for name, port in ports.items()}
-    udp = socket.SOCK_DGRAM
-    sip = 5060 if is_free(5060, udp) else free_port(udp)
-    trunk = 5080 if is_free(5080, udp) else free_port(udp)
+    udp_kind = socket.SOCK_DGRAM
+    tcp = {name: port if is_free(port) else free_port() for name, port in _TCP.items()}
+    udp = {name: port if is_free(port, udp_kind) else free_port(udp_kind) for name, port in _UDP.items()}
     rtp = random.SystemRandom().randrange(20000, 55000, 1000)
     every = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     return {
         "telephony": {
-            "sip": {"port": sip, "rtp_first": rtp, "rtp_last": rtp + 999},
-            "trunk": {"port": trunk, "codecs": ["ulaw"]},
+            "sip": {"port": udp["sip"], "rtp_first": rtp, "rtp_last": rtp + 999},
+            "trunk": {"port": udp["trunk"], "codecs": ["ulaw"]},
             "switch": {"ami_port": tcp["ami"], "agi_port": tcp["agi"], "http_port": tcp["http"]},
             "recording": {"enabled": True},
             "callback": {"offer_after_seconds": 45},
@@ -199,17 +205,21 @@ class _Callers:
     async def _call_back(self, stop: asyncio.Event) -> None:
         """An agent who is free calls back who was missed: the task closes when they have talked."""
         workers = [person for person in self.site.people.values() if person.login.startswith("agent")]
+        given_up: set[str] = set()
         while not stop.is_set():
             await asyncio.sleep(8.0)
             states = {one["id"]: one["state"] for one in (await self.site.get("/agents"))["items"]}
             free = next((person for person in workers if states.get(person.id) == "ready"), None)
-            waiting = [one for one in (await self.site.get("/tasks", state="open"))["items"] if one["number"]]
+            tasks = (await self.site.get("/tasks", state="open"))["items"]
+            waiting = [one for one in tasks if one["number"] and one["id"] not in given_up]
             if free is None or not waiting:
                 continue
             try:
                 await self.site.post("/calls", {"agent_id": free.id, "number": waiting[0]["number"]})
             except SiteError as error:
-                _say(f"  not called back: {error}")
+                if "dial-refused" in str(error):  # a number the fences keep out stays out
+                    given_up.add(waiting[0]["id"])
+                _say(f"  {time.strftime('%H:%M:%S')}  {waiting[0]['number']} is not called back: {error}")
 
     async def _show(self, stop: asyncio.Event) -> None:
         """One line a finished call, so that somebody who watches sees the hotline work."""
@@ -274,7 +284,8 @@ def _welcome(site: Site, took: float) -> None:
     for person in site.people.values():
         _say(f"    {person.login:<12} {person.password:<24} {person.role.value}, {person.name}")
     _say(f"  these are kept in {_short(logins)}")
-    _say("  customers are calling now; the page 'calls' fills itself. Ctrl-C ends everything.")
+    _say(f"  other commands see it too: .venv/bin/careline check calls --config {_short(site.config)}")
+    _say("  customers are calling now; the page 'Calls' fills itself. Ctrl-C ends everything.")
     _say("")
 
 
