@@ -16,6 +16,7 @@ from access.masking import mask_number, mask_text
 from access.permissions import Permission
 from access.users import Principal
 from telephony.calls import Call, CallState, Direction, Outcome
+from telephony.numbers import is_hidden
 
 LARGEST_PAGE: Final = 200
 
@@ -127,7 +128,7 @@ _ENDPOINT = re.compile(r"agent-[0-9A-Za-z]+")
 
 def view_of(call: Call, *, sees_numbers: bool, agent_name: str | None = None) -> CallView:
     """The call with what this viewer may not see hidden. Endpoint names are nobody's business."""
-    number = call.number or (call.raw_number or None)
+    number = call.number or (None if is_hidden(call.raw_number) else call.raw_number)
     called = call.called
     keys = call.keys
     if not sees_numbers:

@@ -28,10 +28,14 @@
     return whole < 3600 ? minutes + ":" + rest : Math.floor(whole / 3600) + ":" + String(minutes).padStart(2, "0") + ":" + rest;
   }
 
-  // A mobile number of the house's own country is read in groups; everything else as it is stored.
+  // Numbers of the house's own country are read in groups, as they are dialed there; all others as they are stored.
   function readable(number) {
-    const mobile = /^\+86(1\d\d)(\d{4})(\d{4})$/.exec(number || "");
-    return mobile ? mobile.slice(1).join(" ") : number;
+    const mobile = /^\+86(1[3-9]\d)(\d{4})(\d{4})$/.exec(number || "");
+    if (mobile) return mobile.slice(1).join(" ");
+    const service = /^\+86([48]00)(\d{3})(\d{4})$/.exec(number || "");
+    if (service) return service.slice(1).join(" ");
+    const fixed = /^\+86(10|2\d|[3-9]\d\d)(\d{3,4})(\d{4})$/.exec(number || "");
+    return fixed ? "0" + fixed.slice(1).join(" ") : number;
   }
 
   function since(moment) { return (Date.now() - skew - Date.parse(moment)) / 1000; }
