@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from access.ids import new_id
 from storage import calls as store
 from storage.database import Database, StorageUnavailable
-from storage.journal import Journal
+from storage.journal import Journal, pace_at
 from storage.spool import Spool
 from telephony.calls import Call, CallState, Outcome
 from telephony.facts import Fact, FactKind, Source
@@ -467,3 +467,32 @@ async def test_an_outbound_call_has_its_row_before_anything_is_dialed(
         )
     page = await database.read(store.find)
     assert page.total == 1
+
+
+async def test_new_callers_are_looked_up_with_their_arrival(database: Database, tmp_path: Path) -> None:
+    """A caller is found in the transaction that stores his call, once; the menu then asks nobody."""
+    asked: list[list[str]] = []
+    rows: list[int] = []
+
+    def look(connection: Connection, numbers: Sequence[str]) -> None:
+        asked.append(list(numbers))
+        rows.append(int(connection.execute(text("SELECT count(*) FROM calls")).scalar_one()))
+
+    journal = Journal(database, system="careline", number_of=number_of, spool_folder=tmp_path / "spool")
+    journal.foresee(look)
+    writer = asyncio.create_task(journal.run())
+    try:
+        for call in (1, 2):
+            await journal.record(*ivr_call(call)[:2])
+        await journal.record(*ivr_call(1)[2:])
+    finally:
+        journal.stop()
+        await writer
+    assert asked == [["+8613900000009"], ["+8613900000009"]]
+    assert rows == [1, 2]
+
+
+def test_a_busy_hour_shares_transactions() -> None:
+    assert pace_at(0, 0.02) == 0.02
+    assert pace_at(40, 0.02) == 0.04
+    assert pace_at(80, 0.02) == pace_at(500, 0.02) == 0.06
