@@ -44,7 +44,13 @@ def react_to_recording(
         connection.execute(
             update(recordings)
             .where(recordings.c.call_id == after.id, recordings.c.state == RecordingState.RUNNING.value)
-            .values(ended_at=after.ended_at)
+            .values(
+                ended_at=after.ended_at,
+                # Recording begins before the queue and writes what is said: nobody talked, nothing failed.
+                **(
+                    {} if after.connected_at else {"state": RecordingState.NONE.value, "why": "nobody-talked"}
+                ),
+            )
         )
 
 

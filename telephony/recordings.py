@@ -17,6 +17,7 @@ class RecordingState(StrEnum):
     RUNNING = "running"
     KEPT = "kept"
     FAILED = "failed"
+    NONE = "none"  # nobody talked, so there is nothing to keep
     DELETED = "deleted"
 
 

@@ -58,7 +58,7 @@ recordings = Table(
     Column("ended_at", Utc),
     Column("seconds", Float),
     Column("bytes", Integer),
-    Column("state", String(16), nullable=False),  # running, kept, failed, deleted
+    Column("state", String(16), nullable=False),  # running, kept, failed, none, deleted
     #: Why there is none, in words: no-notice, refused-by-caller, missing-file, empty-file, retention.
     Column("why", String(64), nullable=False, server_default=""),
     Column("hold", Boolean, nullable=False, server_default="0"),

@@ -23,6 +23,7 @@ CALL = Call(
     started_at=NOW,
     number="+8613812345678",
     queue="service",
+    connected_at=NOW,
 )
 
 
@@ -85,6 +86,14 @@ def test_a_file_that_is_not_there_says_why(
     database.write_now(lambda c: recordings.measured(c, row.id, size=size, seconds=seconds))
     [row] = database.read_now(lambda c: recordings.of_call(c, CALL.id))
     assert (row.state, row.why) == (RecordingState.FAILED, why)
+
+
+def test_a_caller_nobody_talked_with_has_no_failed_recording(database: Database) -> None:
+    told(database, fact(FactKind.RECORDING_STARTED, file="a.wav"))
+    gone = replace(CALL, state=CallState.ENDED, ended_at=NOW + timedelta(minutes=2), connected_at=None)
+    told(database, call=gone)
+    [row] = database.read_now(lambda c: recordings.of_call(c, CALL.id))
+    assert (row.state, row.why) == (RecordingState.NONE, "nobody-talked")
 
 
 def test_a_voicemail_told_live_and_by_the_file_is_one_message(database: Database) -> None:
