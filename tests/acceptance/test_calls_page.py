@@ -71,7 +71,7 @@ async def sign_in(page: Page, office: Office, login: str) -> None:
 
 async def test_a_call_appears_changes_and_ends_on_the_page(page: Page, house: Office) -> None:
     await sign_in(page, house, "wang")
-    await expect(page.locator("#empty")).to_contain_text("还没有通话记录")
+    await expect(page.locator("#empty")).to_contain_text("暂无通话记录")
     call = house.add_call(
         state=CallState.QUEUED, queue="service", queued_at=house.clock.now() - timedelta(seconds=7)
     )

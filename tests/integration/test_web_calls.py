@@ -271,7 +271,7 @@ async def test_the_switch_away_is_said_and_nothing_else_breaks(office: Office) -
     assert (await answer.json())["retryable"] is True
     page = await browser.get("/calls", headers={"Accept": "text/html"})
     assert page.status == 200
-    assert "暂时看不到队列状态" in await page.text()
+    assert "暂时无法获取队列状态" in await page.text()
     office.desk.trouble = ActionUnknown("The switch did not answer in time.")
     answer = await browser.get("/api/v1/queues")
     assert (answer.status, (await answer.json())["retryable"]) == (504, False)

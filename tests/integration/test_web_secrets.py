@@ -77,7 +77,7 @@ async def test_errors_are_pages_for_people_and_documents_for_programs(office: Of
     assert (document.status, document.content_type) == (403, "application/problem+json")
     missing = await browser.get("/no/such/page", headers={"Accept": "text/html"})
     assert missing.status == 404
-    assert "这里没有内容" in await missing.text()
+    assert "页面不存在" in await missing.text()
     wrong = await browser.session.delete(f"{office.base}/api/v1/calls")
     assert wrong.status == 405
     assert set(wrong.headers["Allow"].split(",")) >= {"GET", "POST"}

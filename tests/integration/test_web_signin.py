@@ -251,4 +251,4 @@ async def test_signing_in_with_the_store_away_says_so(office: Office) -> None:
         allow_redirects=False,
     )
     assert answer.status == 503
-    assert "电话照常接听" in await answer.text()
+    assert "暂时无法连接数据库，未能登录。电话可照常接听，请稍后再试。" in await answer.text()
