@@ -17,6 +17,7 @@ class SessionEnd(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  the word, not a secret
     ROLE_CHANGED = "role_changed"
     DISABLED = "disabled"
+    RESTORED = "restored"  # the database was brought back from a backup
     IDLE = "idle"
     TOO_OLD = "too_old"
     OTHER_ADDRESS = "other_address"

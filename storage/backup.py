@@ -6,7 +6,8 @@ and SHA-256 sums; a file without its manifest was cut off. What is rendered from
 that are made on a machine, are not in it; password hashes and phones' secrets are, so the file is 0600.
 
 After a restore nothing old acts by itself: calls that were open are closed as interrupted, and `restores`
-says from when on intents count.
+says from when on intents count. Nor does it open what was closed since (`storage.restored`): no session
+survives, and only tokens that the replaced database says are good.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from sqlalchemy import Connection, func, insert, make_url, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from access.ids import new_id
 from storage import migrations
 from storage.database import StorageError, StorageUnavailable, make_engine
+from storage.restored import Access, Known, carry, read_known
 from storage.tables import metadata
 from storage.tables.calls import calls
 from storage.tables.operations import restores
@@ -135,6 +137,16 @@ class Manifest:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise BackupBroken(f"The manifest cannot be read: {error}. Nothing was changed.") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Restored:
+    """What a restore did."""
+
+    manifest: Manifest
+    access: Access
+    #: Where the database went that could not be read; None: it was replaced.
+    aside: Path | None = None
 
 
 # -- backup -------------------------------------------------------------------------------------------
@@ -348,11 +360,12 @@ def restore(
     now: datetime,
     folders: Mapping[str, Path] | None = None,
     overwrite: bool = False,
-) -> Manifest:
+) -> Restored:
     """Bring the database at `url` to what the backup holds, and its files into `folders` (name to folder).
 
     Everything is verified before anything is changed; the database then changes in one transaction. Files
-    of folders that are not given stay in the backup. Raises BackupBroken, TargetNotEmpty (unless
+    of folders that are not given stay in the backup. What was closed since stays closed, as far as the
+    database that is replaced can tell (`storage.restored`). Raises BackupBroken, TargetNotEmpty (unless
     `overwrite`), DatabaseTooNew, StorageUnavailable, OSError.
     """
     sqlite = make_url(url).get_backend_name() == "sqlite"
@@ -366,15 +379,34 @@ def restore(
         if _counts(snapshot)[1] != dict(manifest.tables):
             raise BackupBroken("The rows in it are not what its manifest says. Nothing was changed.")
         migrations.upgrade(f"sqlite:///{snapshot}")
-        _quiet(snapshot, manifest, now)
         if not overwrite:
             _refuse_rows(url)
+        known, unknown = _ask(url)
+        access = _quiet(snapshot, manifest, now, known, unknown)
         _place_files(folder, manifest, folders or {}, overwrite=overwrite)
+        aside = None
         if sqlite:
-            _into_sqlite(snapshot, _sqlite_path(url))
+            aside = _into_sqlite(snapshot, _sqlite_path(url), now)
         else:
             _into_postgres(snapshot, url)
-    return manifest
+    return Restored(manifest=manifest, access=access, aside=aside)
+
+
+def _ask(url: str) -> tuple[Known | None, str]:
+    """What the database that is replaced knows of tokens and users; or None, and why."""
+    if make_url(url).get_backend_name() == "sqlite" and not _sqlite_path(url).exists():
+        return None, "there was no database"
+    engine = make_engine(url, writer=False, size=1, pool_seconds=30)
+    try:
+        with engine.begin() as connection:
+            if not connection.dialect.get_table_names(connection):
+                return None, "the database was empty"
+            known = read_known(connection)
+    except DatabaseError as error:
+        return None, f"the database before could not be read ({error.__cause__ or error})"
+    finally:
+        engine.dispose()
+    return (known, "") if known.users or known.tokens else (None, "the database was empty")
 
 
 @contextlib.contextmanager
@@ -421,7 +453,7 @@ def _unpack(tar: tarfile.TarFile, manifest: Manifest, folder: Path) -> None:
             raise BackupBroken(f"{stored.name} was changed since the backup was made. Nothing was changed.")
 
 
-def _quiet(snapshot: Path, manifest: Manifest, now: datetime) -> None:
+def _quiet(snapshot: Path, manifest: Manifest, now: datetime, known: Known | None, unknown: str) -> Access:
     """Nothing that was going on when the backup was made goes on after its restore."""
     engine = make_engine(f"sqlite:///{snapshot}", writer=True, size=1, pool_seconds=30)
     with engine.begin() as connection:
@@ -437,16 +469,24 @@ def _quiet(snapshot: Path, manifest: Manifest, now: datetime) -> None:
                 id=new_id(now), at=now, made_at=manifest.made_at, revision=manifest.revision
             )
         )
+        access = carry(connection, known, now=now, unknown=unknown)
     engine.dispose()
     with contextlib.closing(sqlite3.connect(snapshot, isolation_level=None)) as connection_:
         connection_.execute("PRAGMA journal_mode=DELETE")
+    return access
 
 
 def _refuse_rows(url: str) -> None:
     if make_url(url).get_backend_name() == "sqlite" and not _sqlite_path(url).exists():
         return
-    if migrations.state(url).current is None:
-        return
+    try:
+        if migrations.state(url).current is None:
+            return
+    except DatabaseError as error:
+        raise TargetNotEmpty(
+            f"There is a database at that address, and it cannot be read: {error.__cause__ or error}. "
+            "Nothing was changed; say --force to put it aside and restore in its place."
+        ) from error
     engine = make_engine(url, writer=False, size=1, pool_seconds=30)
     try:
         with engine.begin() as connection:
@@ -485,8 +525,12 @@ def _place_files(folder: Path, manifest: Manifest, folders: Mapping[str, Path], 
         shutil.move(origin, target)
 
 
-def _into_sqlite(snapshot: Path, target: Path) -> None:
-    """Every page in one transaction of SQLite's own: readers see the old database or the new one."""
+def _into_sqlite(snapshot: Path, target: Path, now: datetime) -> Path | None:
+    """Every page in one transaction of SQLite's own: readers see the old database or the new one.
+
+    Gives where the old one went if it is none that SQLite could replace (R23: a disk that lost its mind).
+    """
+    aside = _put_aside(target, now)
     if not target.exists():
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
     try:
@@ -501,6 +545,26 @@ def _into_sqlite(snapshot: Path, target: Path) -> None:
         raise StorageUnavailable(
             f"The database could not be replaced: {error}. Stop the service and try again."
         ) from error
+    return aside
+
+
+def _put_aside(target: Path, now: datetime) -> Path | None:
+    """Rename a file that is no database any more, with what lies beside it: somebody may still save rows."""
+    if not target.exists():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(target, timeout=30)) as connection:
+            connection.execute("PRAGMA schema_version").fetchone()
+        return None
+    except sqlite3.OperationalError:
+        return None  # locked, or a disk that is full: whoever replaces it will say so
+    except sqlite3.DatabaseError:
+        aside = target.with_name(f"{target.name}.unreadable-{now:%Y%m%dT%H%M%SZ}")
+    for ending in ("-wal", "-shm", ""):
+        part = target.with_name(target.name + ending)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + ending))
+    return aside
 
 
 def _into_postgres(snapshot: Path, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from config.locks import hold_folder
 from config.settings import Settings, SettingsError, load
 from storage import backup as backups
 from storage.database import StorageError
+from storage.restored import Access
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="CARELINE_CONFIG", help="Settings file (TOML).")
@@ -57,7 +59,9 @@ def restore(
 ) -> None:
     """Bring a database back from a backup, into SQLite or PostgreSQL, after checking every part of it.
 
-    Calls that were open are closed as interrupted; nothing from before is dialed or sent by itself.
+    Calls that were open are closed as interrupted; nothing from before is dialed or sent by itself. Everybody
+    signs in again, and what was revoked or disabled since the backup stays so; where the database that is
+    replaced cannot tell, every token is revoked.
     """
     settings = _settings(config)
     if not file.is_file():
@@ -66,7 +70,7 @@ def restore(
     try:
         # A service that runs would go on with what it has in memory over rows that are gone.
         with hold_folder(settings.data):
-            manifest = backups.restore(
+            done = backups.restore(
                 settings.database_url,
                 file,
                 now=datetime.now(UTC),
@@ -75,10 +79,44 @@ def restore(
             )
     except (StorageError, SettingsError, OSError) as error:
         _fail(str(error))
+    manifest = done.manifest
     typer.echo(
         f"{file}: restored {manifest.rows} rows as of {manifest.made_at.isoformat(timespec='seconds')} "
         f"and {len(manifest.files) - 1} recordings and messages."
     )
+    if done.aside is not None:
+        typer.echo(f"The database that could not be read was kept as {done.aside}.")
+    for line in _access_lines(done.access, manifest):
+        typer.echo(line)
+
+
+def _access_lines(access: Access, manifest: backups.Manifest) -> Iterator[str]:
+    """Who can come in now, and what to do about the others."""
+    yield f"Everybody signs in again: {access.sessions_ended} sessions of the backup were ended."
+    if access.unknown:
+        yield (
+            f"What was revoked or disabled after the backup is not known: {access.unknown}. "
+            f"All {access.tokens_revoked} API tokens were revoked; make new ones with `careline token create`. "
+            f"Look through `careline user list` for people who left after {manifest.made_at:%Y-%m-%d %H:%M} UTC, "
+            "and disable them."
+        )
+    else:
+        yield (
+            f"API tokens: {access.tokens_kept} work as before, {access.tokens_revoked} stay revoked "
+            "(revoked since the backup, or unknown to the database that was replaced)."
+        )
+    for logins, what in (
+        (access.disabled, "stay disabled, as they were before the restore"),
+        (access.passwords, "keep the password they set after the backup"),
+        (access.roles, "keep the lesser role they got after the backup"),
+    ):
+        if logins:
+            yield f"{', '.join(logins)}: {what}."
+    if not access.admins:
+        yield (
+            "No administrator may sign in: `careline user enable LOGIN`, or `careline user create LOGIN "
+            "--role admin`."
+        )
 
 
 def _folders(settings: Settings) -> dict[str, Path]:

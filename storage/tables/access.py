@@ -36,7 +36,7 @@ sessions = Table(
     #: To the minute.
     Column("seen_at", Utc, nullable=False, index=True),
     Column("ended_at", Utc),
-    #: signed_out, replaced, disabled, password_changed, role_changed.
+    #: signed_out, replaced, disabled, password_changed, role_changed, restored.
     Column("ended_why", String(24), nullable=False, server_default=""),
 )
 

@@ -13,13 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, func, insert, select, text
+from sqlalchemy import Connection, create_engine, delete, func, insert, select, text
 
+from access.ids import new_id
+from access.permissions import Role
+from access.sessions import Session, SessionEnd
+from access.tokens import Token, hash_secret
+from access.users import User
 from crm.consent.optouts import OptOutSource, Purpose
 from crm.tasks.tasks import TaskKind
-from storage import backup, customers, migrations, optouts, samples, tasks
+from storage import backup, customers, migrations, optouts, samples, sessions, tasks, tokens, users
 from storage.database import Database
 from storage.tables import metadata
+from storage.tables.access import tokens as token_rows
 from storage.tables.calls import calls
 from storage.tables.operations import restores
 from telephony.clock import Clock
@@ -299,3 +305,135 @@ def test_no_database_is_said_so(tmp_path: Path, clock: Clock) -> None:
         backup.back_up(f"sqlite:///{tmp_path}/none.db", tmp_path / "x.tar", now=clock.now(), version="0.1.0")
     assert not (tmp_path / "x.tar").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+# -- who may come in afterwards ---------------------------------------------------------------------
+
+
+def _person(connection: Connection, login: str, role: Role, now: datetime) -> str:
+    user = User(
+        id=new_id(now), login=login, name=login, role=role, language="en", theme="auto", created_at=now
+    )
+    users.insert_user(connection, user, password_hash=f"old of {login}")
+    return user.id
+
+
+def _token(connection: Connection, secret: str, now: datetime, user_id: str | None = None) -> str:
+    token = Token(
+        id=new_id(now), name=secret, role=Role.AGENT, created_at=now, created_by="a", user_id=user_id
+    )
+    tokens.insert_token(connection, token, secret_hash=hash_secret(secret))
+    return token.id
+
+
+def _session(connection: Connection, secret: str, user_id: str, now: datetime) -> None:
+    user = users.get_user(connection, user_id)
+    sessions.insert_session(
+        connection,
+        Session(id=secret, user=user, csrf="c", created_at=now, seen_at=now, address="127.0.0.1"),
+    )
+
+
+def _good(database: Database, now: datetime) -> set[str]:
+    """Names of the tokens that open something."""
+
+    def ask(connection: Connection) -> set[str]:
+        known = tokens.list_tokens(connection)
+        live = tokens.live_tokens(connection, [token.id for token in known], now=now)
+        return {token.name for token in known if token.id in live}
+
+    return database.read_now(ask)
+
+
+def test_a_restore_opens_nothing_that_was_closed_since(house: Database, tmp_path: Path, clock: Clock) -> None:
+    """S07: revoked tokens, ended sessions, disabled people, old passwords and greater roles stay away."""
+    now, later = clock.now(), clock.now() + timedelta(hours=2)
+
+    def before(connection: Connection) -> dict[str, str]:
+        ids = {
+            login: _person(connection, login, role, now)
+            for login, role in (
+                ("boss", Role.ADMIN),
+                ("gone", Role.AGENT),
+                ("less", Role.SUPERVISOR),
+                ("more", Role.AGENT),
+                ("new.password", Role.AGENT),
+            )
+        }
+        for secret in ("good", "leaked", "deleted"):
+            ids[secret] = _token(connection, secret, now)
+        for secret in ("open", "signed-out"):
+            _session(connection, secret, ids["boss"], now)
+        return ids
+
+    ids = house.write_now(before)
+    file = tmp_path / "careline.tar"
+    backup.back_up(house.url, file, now=now, version="0.1.0")
+
+    def since(connection: Connection) -> None:
+        tokens.revoke_token(connection, ids["leaked"], now=later)
+        connection.execute(delete(token_rows).where(token_rows.c.id == ids["deleted"]))
+        _token(connection, "made-since", later)
+        sessions.end_session(connection, "signed-out", now=later, why=SessionEnd.SIGNED_OUT)
+        users.disable_user(connection, ids["gone"], now=later)
+        users.change_user(connection, ids["less"], now=later, role=Role.AGENT)
+        users.change_user(connection, ids["more"], now=later, role=Role.ADMIN)
+        users.set_password(connection, ids["new.password"], password_hash="new", now=later)
+
+    house.write_now(since)
+    done = backup.restore(house.url, file, now=later + timedelta(hours=1), overwrite=True).access
+    assert (done.unknown, done.sessions_ended, done.tokens_revoked, done.tokens_kept) == ("", 2, 2, 1)
+    assert (done.disabled, done.passwords, done.roles) == (("gone",), ("new.password",), ("less",))
+    assert done.admins == 1
+    assert _good(house, later) == {"good"}
+    live = house.read_now(
+        lambda c: sessions.live_sessions(c, ["open", "signed-out"], now=later, longest=timedelta(days=1))
+    )
+    assert live == set()
+    found = {user.login: user for user in house.read_now(users.list_users)}
+    assert found["gone"].disabled_at == later
+    assert (found["less"].role, found["more"].role) == (Role.AGENT, Role.AGENT)
+    password = house.read_now(lambda c: users.password_of(c, "new.password"))
+    assert password is not None
+    assert password[1] == "new"
+    revoked = {token.name: token.revoked_at for token in house.read_now(tokens.list_tokens)}
+    assert revoked["leaked"] == later, "when it really was revoked"
+
+
+def test_on_a_new_machine_every_token_is_revoked(
+    house: Database, another_url: Other, tmp_path: Path, clock: Clock, open_database: Callable[..., Database]
+) -> None:
+    """Nobody there knows which were revoked since."""
+    now = clock.now()
+    house.write_now(lambda connection: _token(connection, "maybe-leaked", now))
+    file = tmp_path / "careline.tar"
+    backup.back_up(house.url, file, now=now, version="0.1.0")
+    for engine in ("sqlite", "postgres"):
+        url = another_url(engine)
+        done = backup.restore(url, file, now=now).access
+        assert "database" in done.unknown
+        assert (done.tokens_revoked, done.tokens_kept, done.admins) == (1, 0, 0)
+        assert _good(open_database(url), now) == set()
+
+
+def test_a_database_that_cannot_be_read_is_put_aside(tmp_path: Path, clock: Clock) -> None:
+    """A disk that wrote nonsense: that is when somebody restores, and it may still be wanted."""
+    now = clock.now()
+    source = Database(f"sqlite:///{tmp_path}/source.db", readers=1, writers=1)
+    migrations.upgrade(source.url)
+    source.write_now(lambda connection: _token(connection, "maybe-leaked", now))
+    file = tmp_path / "careline.tar"
+    backup.back_up(source.url, file, now=now, version="0.1.0")
+    source.close()
+    broken = tmp_path / "careline.db"
+    broken.write_bytes(b"not a database" * 1000)
+    with pytest.raises(backup.TargetNotEmpty, match="cannot be read"):
+        backup.restore(f"sqlite:///{broken}", file, now=now)
+    done = backup.restore(f"sqlite:///{broken}", file, now=now, overwrite=True)
+    assert done.aside is not None
+    assert done.aside.read_bytes().startswith(b"not a database")
+    assert "could not be read" in done.access.unknown
+    assert done.access.tokens_revoked == 1
+    target = Database(f"sqlite:///{broken}", readers=1, writers=1)
+    assert _good(target, now) == set()
+    target.close()

@@ -46,11 +46,13 @@ def test_from_nothing_to_a_restored_copy(config: Path, tmp_path: Path, empty_dat
     assert (code, "--force" in said) == (1, True)
     code, said = careline("restore", file, "--force", "--config", config)
     assert code == 0, said
+    assert "Everybody signs in again" in said
 
     other = tmp_path / "other.toml"
     other.write_text(f'data = "{tmp_path}/other"\n')
     code, said = careline("restore", file, "--config", other)
     assert code == 0, said
+    assert "API tokens were revoked" in said, "nobody there knows which were revoked since"
     assert (tmp_path / "other" / "careline.db").stat().st_mode & 0o777 == 0o600
     code, said = careline("migrate", "--check", "--config", other)
     assert code == 0, said

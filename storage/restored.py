@@ -1,0 +1,140 @@
+"""Who may come in after a restore: a backup must not open again what was closed after it was made.
+
+The database that is replaced knows what was taken away since: it is asked first (`read_known`), and its word
+is carried into the backup's rows (`carry`) before these become the database. Only taking away is carried:
+whatever was given since is lost with the rest of the newer rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, or_, select, update
+
+from access.permissions import GRANTS, Role
+from access.sessions import SessionEnd
+from storage.tables.access import sessions, tokens, users
+
+_NOTHING: Final[frozenset[Any]] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What the replaced database knew."""
+
+    #: Hash of each token to when it was revoked; None: it was good.
+    tokens: Mapping[str, datetime | None]
+    #: Id to row of each user.
+    users: Mapping[str, RowMapping]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """What became of sessions, tokens and users."""
+
+    #: Why nothing could be learned of what happened since the backup; empty: it could.
+    unknown: str
+    sessions_ended: int
+    #: Tokens that were good in the backup, and are not after the restore.
+    tokens_revoked: int
+    #: Tokens that are as good as they were.
+    tokens_kept: int
+    #: Logins of whom the backup holds as enabled, and who stay disabled.
+    disabled: tuple[str, ...]
+    #: Logins whose later password stays.
+    passwords: tuple[str, ...]
+    #: Logins whose later, lesser role stays.
+    roles: tuple[str, ...]
+    #: Administrators who may sign in.
+    admins: int
+
+
+def read_known(connection: Connection) -> Known:
+    """What this database knows. Raises SQLAlchemy's errors where it has no such tables."""
+    return Known(
+        tokens={
+            row.hash: row.revoked_at for row in connection.execute(select(tokens.c.hash, tokens.c.revoked_at))
+        },
+        users={
+            row["id"]: row
+            for row in connection.execute(
+                select(
+                    users.c.id,
+                    users.c.role,
+                    users.c.active,
+                    users.c.disabled_at,
+                    users.c.password_hash,
+                    users.c.password_changed_at,
+                )
+            ).mappings()
+        },
+    )
+
+
+def carry(connection: Connection, known: Known | None, *, now: datetime, unknown: str = "") -> Access:
+    """Bring the rows of a backup to what may be opened now.
+
+    - Every session ends: a browser signed out since would be in again.
+    - A token stays good only where the replaced database says it is: one it does not know was made by another
+      house, or deleted. Without its word (`known` is None) every token is revoked.
+    - Who was disabled since stays disabled; a later password and a lesser role stay. Whom it does not know is
+      left as the backup has him.
+    """
+    ended = connection.execute(
+        update(sessions)
+        .where(sessions.c.ended_at.is_(None))
+        .values(ended_at=now, ended_why=SessionEnd.RESTORED)
+    ).rowcount
+    disabled, passwords, roles = _carry_users(connection, known.users if known else {})
+    revoked = kept = 0
+    good = select(tokens.c.id, tokens.c.hash).where(
+        tokens.c.revoked_at.is_(None), or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
+    )
+    for row in connection.execute(good).all():
+        if known is not None and row.hash in known.tokens and known.tokens[row.hash] is None:
+            kept += 1
+            continue
+        when = known.tokens.get(row.hash) if known is not None else None
+        connection.execute(update(tokens).where(tokens.c.id == row.id).values(revoked_at=when or now))
+        revoked += 1
+    admins = select(users.c.id).where(users.c.role == Role.ADMIN, users.c.active.is_(True))
+    return Access(
+        unknown="" if known is not None else unknown,
+        sessions_ended=ended,
+        tokens_revoked=revoked,
+        tokens_kept=kept,
+        disabled=disabled,
+        passwords=passwords,
+        roles=roles,
+        admins=len(connection.execute(admins).all()),
+    )
+
+
+def _carry_users(
+    connection: Connection, known: Mapping[str, RowMapping]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    disabled, passwords, roles = [], [], []
+    for row in connection.execute(select(users).order_by(users.c.login)).mappings().all():
+        later = known.get(row["id"])
+        if later is None:
+            continue
+        values: dict[str, Any] = {}
+        if row["active"] and not later["active"]:
+            values |= {"active": False, "disabled_at": later["disabled_at"]}
+            disabled.append(row["login"])
+        if later["password_changed_at"] > row["password_changed_at"]:
+            values |= {name: later[name] for name in ("password_hash", "password_changed_at")}
+            passwords.append(row["login"])
+        if not _may(row["role"]) <= _may(later["role"]):
+            values |= {"role": later["role"]}
+            roles.append(row["login"])
+        if values:
+            connection.execute(update(users).where(users.c.id == row["id"]).values(values))
+    return tuple(disabled), tuple(passwords), tuple(roles)
+
+
+def _may(role: str) -> frozenset[Any]:
+    return GRANTS.get(Role(role), _NOTHING)
