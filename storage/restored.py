@@ -1,8 +1,8 @@
 """Who may come in after a restore: a backup must not open again what was closed after it was made.
 
 The database that is replaced knows what was taken away since: it is asked first (`read_known`), and its word
-is carried into the backup's rows (`carry`) before these become the database. Only taking away is carried:
-whatever was given since is lost with the rest of the newer rows.
+is carried into the backup's rows (`carry`) before these become the database. A role is the
+last that was given, up or down; people and tokens made since are lost with the rest of the newer rows.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, or_, select, update
 
-from access.permissions import GRANTS, Role
+from access.permissions import Role
 from access.sessions import SessionEnd
 from storage.tables.access import sessions, tokens, users
-
-_NOTHING: Final[frozenset[Any]] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +44,7 @@ class Access:
     disabled: tuple[str, ...]
     #: Logins whose later password stays.
     passwords: tuple[str, ...]
-    #: Logins whose later, lesser role stays.
+    #: Logins whose later role stays.
     roles: tuple[str, ...]
     #: Administrators who may sign in.
     admins: int
@@ -80,7 +78,7 @@ def carry(connection: Connection, known: Known | None, *, now: datetime, unknown
     - Every session ends: a browser signed out since would be in again.
     - A token stays good only where the replaced database says it is: one it does not know was made by another
       house, or deleted. Without its word (`known` is None) every token is revoked.
-    - Who was disabled since stays disabled; a later password and a lesser role stay. Whom it does not know is
+    - Who was disabled since stays disabled; a later password and a later role stay. Whom it does not know is
       left as the backup has him.
     """
     ended = connection.execute(
@@ -128,13 +126,9 @@ def _carry_users(
         if later["password_changed_at"] > row["password_changed_at"]:
             values |= {name: later[name] for name in ("password_hash", "password_changed_at")}
             passwords.append(row["login"])
-        if not _may(row["role"]) <= _may(later["role"]):
+        if later["role"] != row["role"]:
             values |= {"role": later["role"]}
             roles.append(row["login"])
         if values:
             connection.execute(update(users).where(users.c.id == row["id"]).values(values))
     return tuple(disabled), tuple(passwords), tuple(roles)
-
-
-def _may(role: str) -> frozenset[Any]:
-    return GRANTS.get(Role(role), _NOTHING)

@@ -108,7 +108,7 @@ def _access_lines(access: Access, manifest: backups.Manifest) -> Iterator[str]:
     for logins, what in (
         (access.disabled, "stay disabled, as they were before the restore"),
         (access.passwords, "keep the password they set after the backup"),
-        (access.roles, "keep the lesser role they got after the backup"),
+        (access.roles, "keep the role they got after the backup"),
     ):
         if logins:
             yield f"{', '.join(logins)}: {what}."
