@@ -16,9 +16,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from crm.options import CrmOptions
 from ivr.options import IvrOptions
+from storage.database import with_connect_timeout
 from storage.options import StorageOptions
 from telephony.options import CalendarOptions, Options, TelephonyOptions
 from telephony.recordings import CHINA_LEAST_DAYS
@@ -75,8 +78,13 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """The database's address; SQLite below the data folder unless settings name another."""
-        return self.storage.url or f"sqlite+pysqlite:///{(self.data / 'careline.db').absolute()}"
+        """The database's address; SQLite below the data folder unless settings name another.
+
+        PostgreSQL's says how long a connection may take, so that everybody who opens it keeps to it.
+        """
+        if not self.storage.url:
+            return f"sqlite+pysqlite:///{(self.data / 'careline.db').absolute()}"
+        return with_connect_timeout(self.storage.url, self.storage.connect_seconds)
 
     @classmethod
     def settings_customise_sources(
@@ -210,6 +218,13 @@ def _contradictions(where: str, settings: Settings) -> Iterator[str]:
         yield (
             f"{where}: calendar.zone = {settings.calendar.zone!r}: no such time zone; "
             "allowed: an IANA name such as Asia/Shanghai."
+        )
+    try:
+        make_url(settings.database_url)
+    except ArgumentError:
+        yield (
+            f"{where}: storage.url (not shown): this is no database address; allowed: empty for SQLite, "
+            "sqlite:////FILE, or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
         )
     phone = settings.telephony
     if phone.sip.rtp_first >= phone.sip.rtp_last:

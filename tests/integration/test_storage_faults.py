@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, make_url, text
 
-from storage import customers
+from config.settings import Settings
+from storage import customers, migrations
 from storage.database import Database, StorageUnavailable
 from telephony.clock import Clock
 
@@ -104,7 +106,8 @@ def test_a_lock_that_lasts_is_said_so(
 _WRITER = """
 import sys
 from datetime import UTC, datetime
-from storage import customers
+from config.settings import Settings
+from storage import customers, migrations
 from storage.database import Database
 database = Database(sys.argv[1])
 while True:
@@ -169,3 +172,43 @@ def test_a_full_disk_stops_writing_and_nothing_else(
     full.clear()
     add(database, clock, "又有空间")
     assert count(database) == written + 1
+
+
+@pytest.fixture
+def black_hole() -> Iterator[int]:
+    """A port that takes connections and never says a word, as a host behind a firewall that swallows."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("query", ["", "?connect_timeout=2"])
+async def test_r21_a_host_that_never_answers_holds_nobody(black_hole: int, query: str) -> None:
+    """R21: a new connection has seconds, not the two minutes and more of the kernel."""
+    settings = Settings.model_validate(
+        {
+            "storage": {
+                "url": f"postgresql+psycopg://careline:s%40cret@127.0.0.1:{black_hole}/careline{query}",
+                "connect_seconds": 2,
+            }
+        }
+    )
+    database = Database(settings.database_url, readers=1, writers=1)
+    assert make_url(database.url).password == "s@cret"
+    began = time.monotonic()
+    try:
+        with pytest.raises(StorageUnavailable, match="timeout"):
+            async with asyncio.timeout(15):
+                await database.ping()
+        assert time.monotonic() - began < 6
+    finally:
+        database.close(patience_seconds=0.1)
+
+
+def test_r21_also_commands_and_migrations_are_not_held(black_hole: int) -> None:
+    """R21: what opens the database by its address alone."""
+    began = time.monotonic()
+    with pytest.raises(StorageUnavailable, match="timeout"):
+        migrations.state(f"postgresql+psycopg://careline@127.0.0.1:{black_hole}/careline")
+    assert time.monotonic() - began < 12

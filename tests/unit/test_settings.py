@@ -92,3 +92,15 @@ def test_a_readable_file_with_a_password_warns(tmp_path: Path) -> None:
 def test_the_shipped_file_says_the_defaults() -> None:
     shipped = Path(__file__).parents[2] / "config" / "careline.toml"
     assert load(shipped, {}) == load(None, {})
+
+
+def test_an_address_that_is_none_is_refused_without_showing_it(tmp_path: Path) -> None:
+    [mistake] = refused(tmp_path, "[storage]\nurl = 'postgres s3cret'\n")
+    assert "storage.url" in mistake
+    assert "s3cret" not in mistake
+
+
+def test_a_connection_has_seconds_within_a_range(tmp_path: Path) -> None:
+    [mistake] = refused(tmp_path, "[storage]\nconnect_seconds = 0\n")
+    assert "storage.connect_seconds = 0" in mistake
+    assert "2 to 60" in mistake
