@@ -1,4 +1,7 @@
-"""One Careline on a data folder: two on one spool would take each other's facts."""
+"""One Careline on a data folder and on a database.
+
+Two on one spool would take each other's facts; two on one database would each close the other's calls.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from config.settings import SettingsError
+from storage.alone import Alone, DatabaseTaken, name_of
 
 #: Stays when the service ends; only the lock on it counts, and the kernel gives that back after any death.
 LOCK_FILE = "careline.lock"
@@ -27,3 +33,35 @@ def hold_folder(data: Path) -> Iterator[None]:
                 ]
             ) from error
         yield
+
+
+@contextmanager
+def hold_database(url: str, data: Path) -> Iterator[Alone | None]:
+    """Hold the database until the end; PostgreSQL's lock is given, to be asked for its trouble.
+
+    SQLite's file is held by a lock beside it, unless it lies in the data folder, which is held already.
+    Raises DatabaseTaken where another process holds it, StorageUnavailable, OSError.
+    """
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
+        path = Path(address.database or "").absolute()
+        if path.parent == data.absolute():
+            yield None
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.with_name(f"{path.name}.lock").open("a", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DatabaseTaken(
+                    f"Another Careline is running on this database ({DatabaseTaken.error_id}): {path}. "
+                    "Nothing was changed. Stop it, or give this one a database of its own (storage.url)."
+                ) from error
+            yield None
+        return
+    lock = Alone(url, name=name_of(data))
+    lock.take()
+    try:
+        yield lock
+    finally:
+        lock.release()

@@ -22,7 +22,7 @@ from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import menus
 from config.desk import HouseDesk
-from config.locks import hold_folder
+from config.locks import hold_database, hold_folder
 from config.menu_ports import (
     CustomerDirectory,
     HouseCalendar,
@@ -41,6 +41,7 @@ from ivr.host import Host
 from ivr.ports import Ports
 from storage import calls, customers, idempotency, optouts, recordings, sessions
 from storage.agents import AgentTable, all_phones
+from storage.alone import Alone
 from storage.database import Database, StorageUnavailable
 from storage.imports import Importer
 from storage.journal import Journal
@@ -108,6 +109,8 @@ class Service:
             writers=settings.storage.writers,
             pool_seconds=settings.storage.pool_seconds,
         )
+        #: The lock on PostgreSQL while the service runs.
+        self.alone: Alone | None = None
         self.alarms: list[Alarm] = []
         self.alarm_count = 0
         self._tasks: asyncio.TaskGroup | None = None
@@ -237,6 +240,7 @@ class Service:
                 desk=desk,
                 pings=(
                     Ping(name="database", check=self._check_database),
+                    Ping(name="alone", check=self._check_alone),
                     Ping(name="switch", check=self._check_switch),
                     Ping(name="saving", check=self._check_saving, needed=False),
                     Ping(name="disk", check=self._check_disk, needed=False),
@@ -267,11 +271,15 @@ class Service:
         """Start everything, serve until `stop`, end everything in order (R29).
 
         Raises OSError where a port is taken, StorageUnavailable where the database is away at the start,
-        SettingsError where another Careline runs on the same data folder.
+        SettingsError where another Careline runs on the same data folder, DatabaseTaken where one runs on the
+        same database.
         """
         for folder in (self.settings.data, self.settings.data / "spool"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with hold_folder(self.settings.data):
+        with (
+            hold_folder(self.settings.data),
+            hold_database(self.settings.database_url, self.settings.data) as self.alone,
+        ):
             await self._run(stop)
 
     async def _run(self, stop: asyncio.Event) -> None:
@@ -516,6 +524,9 @@ class Service:
         except StorageUnavailable as error:
             return f"The database does not answer: {error}"
         return None
+
+    async def _check_alone(self) -> str | None:
+        return self.alone.trouble if self.alone is not None else None
 
     async def _check_switch(self) -> str | None:
         if self.link.is_ready:

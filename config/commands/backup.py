@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from config.locks import hold_folder
+from config.locks import hold_database, hold_folder
 from config.settings import Settings, SettingsError, load
 from storage import backup as backups
 from storage.database import StorageError
@@ -69,7 +69,7 @@ def restore(
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         # A service that runs would go on with what it has in memory over rows that are gone.
-        with hold_folder(settings.data):
+        with hold_folder(settings.data), hold_database(settings.database_url, settings.data):
             done = backups.restore(
                 settings.database_url,
                 file,
