@@ -78,6 +78,8 @@ log = structlog.get_logger(__name__)
 _DISK_ALARM = 0.9
 #: Callers in the menu may finish for this long at a stop; then the fallback queue takes them (R29).
 _DRAIN_SECONDS = 15.0
+#: Times, a second apart, that a call on hold is looked at after it lost a leg.
+_HELD_LOOKS = 10
 #: Agents' facts that wait to be followed; beyond it the next reconciliation catches up.
 _FOLLOW_LIMIT = 10_000
 _FOLLOWED = frozenset(
@@ -167,6 +169,8 @@ class Service:
             changed=self._agent_changed,
         )
         self._following: asyncio.Queue[Fact] = asyncio.Queue(_FOLLOW_LIMIT)
+        #: Calls on hold that lost a leg, and how many more times they are looked at.
+        self._held_looks: dict[str, int] = {}
         self.control = Control(
             switch=self.switch,
             calls=self.journal,
@@ -257,6 +261,7 @@ class Service:
         self.ticks = Ticks(settings.calendar.zone)
         self.ticks.every(2, "queues", self._look_at_queues)
         self.ticks.every(1, "wrapups", self.agents.end_wrapups)
+        self.ticks.every(1, "held", self._look_again)
         self.ticks.every(3, "imports", self._import)
         self.ticks.every(60, "reconciliation", self._reconcile)
         self.ticks.every(20, "recordings", self._measure_recordings)
@@ -361,12 +366,27 @@ class Service:
 
     async def _look_after_held(self, fact: Fact) -> None:
         live = self.journal.live_of(fact.linkedid)
-        if live is not None:
+        if live is not None and live.state is CallState.HELD:
+            self._held_looks[live.id] = _HELD_LOOKS
             await self._rescue_held(live)
+
+    async def _look_again(self) -> None:
+        """Calls on hold that lost a leg a moment ago: the call's other legs may have followed by now."""
+        for held, looks in list(self._held_looks.items()):
+            live = self.journal.live(held)
+            if live is None or live.state is not CallState.HELD or looks == 0:
+                self._held_looks.pop(held, None)
+                continue
+            self._held_looks[held] = looks - 1
+            try:
+                await self._rescue_held(live)
+            except SwitchError as error:
+                log.warning("customer on hold not looked after", action="held_pending", why=str(error))
 
     async def _rescue_held(self, live: Call) -> None:
         if live.state is CallState.HELD and await self.control.leave_nobody_on_hold(live.id):
-            log.info("customer left on hold went back to the queue", action="held_rescued", call=live.id)
+            self._held_looks.pop(live.id, None)
+            log.info("customer left on hold was looked after", action="held_rescued", call=live.id)
 
     def _call_of(self, fact: Fact) -> str:
         live = self.journal.live_of(fact.linkedid)

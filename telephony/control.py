@@ -20,6 +20,8 @@ from telephony.ports import ActionRefused, Channel, Place, Placing, Side, Switch
 TargetKind = Literal["agent", "queue", "department"]
 #: Extension of Place.TRANSFER for a customer nobody is with any more: back to the head of his queue.
 LEFT: Final = "left"
+#: What the extension of a leg begins with whose agent hung up while consulting her; the target follows.
+WAITS: Final = "waits-"
 
 
 class ControlError(Exception):
@@ -198,12 +200,8 @@ class Control:
             raise NotPossibleNow("The other person has not answered yet; wait, or take the customer back.")
         assert legs.agent is not None
         # What the agent's leg dialed is the target; a number outside has no phone of ours.
-        who = {"target": legs.agent.extension or legs.consulted.endpoint}
-        if agent_id := self.owner_of(legs.consulted.endpoint):
-            who["agent"] = agent_id
-        await self.switch.join(legs.customer.name, legs.consulted.name)
-        await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="attended", **who)
-        await self._tell(call, FactKind.RESUMED, legs.customer)
+        target = legs.agent.extension or legs.consulted.endpoint
+        await self._hand_over(call, legs.customer, legs.consulted, target)
         await self._quietly_hang_up(legs.agent.name)
 
     async def cancel_transfer(self, call_id: str, endpoint: str) -> None:
@@ -238,18 +236,28 @@ class Control:
             await self._invite(call, invited)
 
     async def leave_nobody_on_hold(self, call_id: str) -> bool:
-        """A customer on hold whose agent is gone returns to the head of his queue; whether it was so.
+        """Look after a customer on hold whose agent is gone; whether it was so and is mended.
 
-        To be asked when a leg of a phone has ended. Raises SwitchError.
+        Whom the agent consulted gets the customer, where she has answered: hanging up completes the transfer.
+        Else the customer returns to the head of his queue. To be asked when a leg of the call has ended, and
+        once more a moment later, for the other legs may take a moment to follow. Raises SwitchError.
         """
         try:
             call, legs = await self._with_agent(call_id, "", needs_agent=False)
         except ControlError:
             return False  # the customer is gone too
-        if call.state is not CallState.HELD or legs.others:
+        if call.state is not CallState.HELD:
             return False
         if legs.customer.side is not Side.TRUNK:
             return False  # the customer hung up first; what is left is the agent, who is not queued
+        waiting = next((one for one in legs.others if one.is_up and one.extension.startswith(WAITS)), None)
+        if waiting is not None and not any(
+            one.side is Side.PHONE for one in legs.others if one is not waiting
+        ):
+            await self._hand_over(call, legs.customer, waiting, waiting.extension.removeprefix(WAITS))
+            return True
+        if legs.others:
+            return False
         await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="blind", target=LEFT)
         await self.switch.move(legs.customer.name, Place.TRANSFER, LEFT)
         return True
@@ -281,6 +289,15 @@ class Control:
         await self.check_fences(number)
         await self.open_outbound(call_id, number, by)
         await self.switch.place(Placing(call_id=call_id, agent_endpoint=endpoint, number=number))
+
+    async def _hand_over(self, call: Call, customer: Channel, consulted: Channel, target: str) -> None:
+        """The customer on hold talks with whom the agent consulted; `target` is what he dialed."""
+        who = {"target": target}
+        if agent_id := self.owner_of(consulted.endpoint):
+            who["agent"] = agent_id
+        await self.switch.join(customer.name, consulted.name)
+        await self._tell(call, FactKind.TRANSFERRED, customer, how="attended", **who)
+        await self._tell(call, FactKind.RESUMED, customer)
 
     def _known(self, target: Target) -> None:
         if target.extension not in self.targets():

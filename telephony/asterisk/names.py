@@ -16,6 +16,7 @@ AGENTS: Final = "careline-agents"  # what agents' phones may dial
 OUTBOUND: Final = "careline-outbound"  # the only way to the trunk; allow-list and caps
 HOLD: Final = "careline-hold"  # a customer hears music
 PARKED_AGENT: Final = "careline-agent-waits"  # the agent's leg while its customer is on hold
+CONSULTED: Final = "careline-consulted"  # whom an agent consulted before he hung up; waits for the customer
 TRANSFER: Final = "careline-transfer"  # targets of transfers: agent-ENDPOINT, queue-NAME
 JOIN: Final = "careline-join"  # the extension is the name of the PJSIP channel to talk with
 CONFERENCE: Final = "careline-conference"

@@ -31,6 +31,7 @@ SETTINGS = {
         "departments": {
             "workshop": {"number": "+8613912340000"},
             "engaged": {"number": "+8613912340486"},
+            "rings": {"number": "+8613912340408"},
             "showroom": {"queue": "service"},
         },
         "fences": {"refused_prefixes": ["+86190"]},
@@ -264,6 +265,60 @@ async def test_attended_transfer_to_a_department_outside(house: House) -> None:
     await call.agent_is(call.first, "ready")
     row = await call.ends()
     assert "attended" in row["transfers"]
+
+
+async def test_an_agent_who_hangs_up_hands_over_to_the_one_outside(house: House) -> None:
+    """Who was consulted has answered, so the customer talks with her; he waits for no limit."""
+    call = await talk(house, "13918002024")
+    await call.order("consult", target={"kind": "department", "name": "workshop"})
+    await call.until_state("held")
+
+    async def answered() -> bool:
+        return any(one.called.endswith("13912340000") and one.answer for one in house.lab.book.open_calls)
+
+    await until(answered, 15.0, saying="the number outside never answered")
+    await house.agents[call.first.login].hang_up()
+    await call.until_state("talking")
+    await call.agent_is(call.first, "ready")
+    row = await call.ends()
+    assert row["transfers"] == "attended:department-workshop"
+    assert 0 < row["hold_seconds"] < 10
+
+
+async def test_an_agent_who_hangs_up_hands_over_to_the_agent_he_consulted(house: House) -> None:
+    call = await talk(house, "13918002025")
+    await call.order("consult", target=to_agent(call.other))
+    await call.agent_is(call.other, "on_call")
+    await house.agents[call.first.login].hang_up()
+    await call.until_state("talking", call.other)
+    row = await call.ends()
+    assert row["transfers"] == "attended:agent"
+    assert row["agent_id"] == call.other.id
+
+
+@pytest.mark.parametrize("outside", [True, False])
+async def test_an_agent_who_hangs_up_while_it_rings_sends_the_customer_back(
+    house: House, outside: bool
+) -> None:
+    """Nobody else has answered: head of the queue, and the next agent has the same call."""
+    call = await talk(house, "13918002026" if outside else "13918002027")
+    house.agents[call.other.login].habits = LONG if outside else Habits(misses=1.0)
+    target = {"kind": "department", "name": "rings"} if outside else to_agent(call.other)
+    await call.order("consult", target=target)
+    await call.until_state("held")
+    if not outside:
+        await call.agent_is(call.other, "ringing")
+    else:
+
+        async def rings() -> bool:
+            return any(one.called.endswith("13912340408") for one in house.lab.book.open_calls)
+
+        await until(rings, 15.0, saying="the number outside never rang")
+    await house.agents[call.first.login].hang_up()
+    house.agents[call.other.login].habits = LONG
+    await call.until_state("talking")
+    row = await call.ends()
+    assert row["transfers"] == "blind:left"
 
 
 async def test_a_department_outside_that_refuses_gives_the_customer_to_the_queue(house: House) -> None:
