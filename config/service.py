@@ -31,6 +31,7 @@ from config.menu_ports import (
     HouseTasks,
     NoTexts,
 )
+from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
 from config.settings import Settings
@@ -53,7 +54,7 @@ from telephony.asterisk.ami import Alarm, AmiEvent
 from telephony.asterisk.events import MAPPED, facts_of_all
 from telephony.asterisk.link import AsteriskLink
 from telephony.asterisk.render import Layout
-from telephony.asterisk.resync import Resync
+from telephony.asterisk.resync import Resync, side_of
 from telephony.asterisk.switch import AsteriskSwitch
 from telephony.calls import Call, CallState
 from telephony.clock import Clock, SystemClock
@@ -63,7 +64,7 @@ from telephony.facts import Fact, FactKind
 from telephony.fences import Fences
 from telephony.hours import WorkingTime
 from telephony.numbers import parse
-from telephony.ports import SwitchError
+from telephony.ports import ActionRefused, Side, SwitchError
 from telephony.queues import QueueBoard
 from telephony.recordings import keep_days, wav_seconds
 from telephony.tracker import CallChange, call_id
@@ -157,6 +158,11 @@ class Service:
         self.importer = Importer(self.journal, self.database, folder=self.layout.log, clock=self.clock)
         self.reconciler = Reconciler(self.journal, self.database, options=phone, clock=self.clock)
         wrapups = [queue.wrapup_seconds for queue in phone.queues.values()] or [0]
+        self.retention = Retention(
+            database=self.database,
+            recordings_folder=self._recordings_folder,
+            voicemail_folder=self.layout.voicemail,
+        )
         self.agents = AgentDesk(
             rows=AgentTable(self.database),
             switch=self.switch,
@@ -171,6 +177,7 @@ class Service:
         self._following: asyncio.Queue[Fact] = asyncio.Queue(_FOLLOW_LIMIT)
         #: Calls on hold that lost a leg, and how many more times they are looked at.
         self._held_looks: dict[str, int] = {}
+        self.forwards_ended = 0
         self.control = Control(
             switch=self.switch,
             calls=self.journal,
@@ -248,6 +255,7 @@ class Service:
                     Ping(name="switch", check=self._check_switch),
                     Ping(name="saving", check=self._check_saving, needed=False),
                     Ping(name="disk", check=self._check_disk, needed=False),
+                    Ping(name="retention", check=self._check_retention, needed=False),
                     Ping(name="calendar", check=self._check_calendar, needed=False),
                 ),
                 figures=self._figures,
@@ -339,7 +347,7 @@ class Service:
         facts = [self._with_agent(fact) for fact in facts]
         self.journal.record_soon(*facts)
         for fact in facts:
-            if fact.kind in _FOLLOWED and not self._following.full():
+            if (fact.kind in _FOLLOWED or _is_forwarded(fact)) and not self._following.full():
                 self._following.put_nowait(fact)
 
     def _with_agent(self, fact: Fact) -> Fact:
@@ -355,6 +363,9 @@ class Service:
         while True:
             fact = await self._following.get()
             try:
+                if fact.kind is FactKind.LEG_STARTED:
+                    await self._end_forwarded(fact)
+                    continue
                 await self.agents.follow([fact], self._call_of)
                 if fact.kind is FactKind.LEG_ENDED:
                     await self._look_after_held(fact)
@@ -363,6 +374,16 @@ class Service:
             except Exception:
                 # The boundary of one fact: the others are followed, and the service goes on.
                 log.exception("agent not followed", action="agent_not_followed", call=fact.linkedid)
+
+    async def _end_forwarded(self, fact: Fact) -> None:
+        """A phone answered our own call with 302: what the switch dials instead is ended at once (S16)."""
+        self.forwards_ended += 1
+        channel = str(fact.data["channel"])
+        log.warning("a phone's call forwarding was ended", action="forward_ended", channel=channel)
+        try:
+            await self.switch.hang_up(channel)
+        except ActionRefused:
+            return  # it is gone already
 
     async def _look_after_held(self, fact: Fact) -> None:
         live = self.journal.live_of(fact.linkedid)
@@ -485,28 +506,22 @@ class Service:
             log.warning("recordings not looked at now", action="recordings_delayed", why=str(error))
 
     async def _retain(self) -> None:
-        """Delete what is past its time; the row says so before the file goes, a held one stays."""
+        """Delete what is past its time; a held one stays."""
         now = self.clock.now()
         phone = self.settings.telephony
-        days = keep_days(phone.recording.keep_days, china_profile=phone.recording.china_profile)
         try:
-            for recording in await self.database.read(lambda c: recordings.expired(c, now, days)):
-                await self.database.write(
-                    partial(recordings.mark_deleted, recording_id=recording.id, now=now)
-                )
-                (self._recordings_folder / recording.file).unlink(missing_ok=True)
-            for message in await self.database.read(
-                lambda c: recordings.expired_voicemails(c, now, phone.voicemail.keep_days)
-            ):
-                await self.database.write(
-                    partial(recordings.mark_voicemail_deleted, voicemail_id=message.id, now=now)
-                )
-                (self.layout.voicemail / message.file).unlink(missing_ok=True)
+            await self.retention.run(
+                now,
+                recording_days=keep_days(
+                    phone.recording.keep_days, china_profile=phone.recording.china_profile
+                ),
+                voicemail_days=phone.voicemail.keep_days,
+            )
             await self.database.write(lambda c: idempotency.forget_old_answers(c, now=now))
             await self.database.write(
                 lambda c: sessions.delete_old_sessions(c, before=now - timedelta(days=30))
             )
-        except (StorageUnavailable, OSError) as error:
+        except StorageUnavailable as error:
             log.warning("retention goes on tomorrow", action="retention_delayed", why=str(error))
 
     # --- small answers
@@ -563,6 +578,12 @@ class Service:
             return None
         return f"The disk of {self.settings.data} is {share:.0%} full; make room before recordings stop."
 
+    async def _check_retention(self) -> str | None:
+        try:
+            return await self.retention.trouble()
+        except StorageUnavailable:
+            return None  # the database has a line of its own
+
     async def _check_calendar(self) -> str | None:
         found = self.hours.warnings(self.clock.now())
         return found[0].text.get("en") if found else None
@@ -607,6 +628,12 @@ class Service:
         yield Figure(
             name="careline_alarms", help="Alarms of the switch", value=self.alarm_count, kind="counter"
         )
+        yield Figure(
+            name="careline_forwards_ended",
+            help="Calls ended that a phone forwarded",
+            value=self.forwards_ended,
+            kind="counter",
+        )
         yield Figure(name="careline_ivr_calls", help="Calls in a menu now", value=self.agi.calls)
         served = self.host.counts
         yield Figure(name="careline_ivr_served", help="Calls served", value=served.calls, kind="counter")
@@ -627,6 +654,19 @@ class Service:
 def _identify(connection: Connection, number: str) -> tuple[str | None, str]:
     match = decide(customers.find_by_number(connection, number))
     return match.customer_id, str(match.explained)
+
+
+def _is_forwarded(fact: Fact) -> bool:
+    """A leg under an id that we chose, but not of a phone: only phones are rung under such ids.
+
+    An Originate follows a 302, even to a dial string of the phone's own choice, and Asterisk has no switch
+    against it; the leg that follows has the first one's id.
+    """
+    return (
+        fact.kind is FactKind.LEG_STARTED
+        and is_id(fact.uniqueid[:26])
+        and side_of(str(fact.data.get("channel", "")))[0] is not Side.PHONE
+    )
 
 
 def _measure(path: Path) -> tuple[int | None, float | None]:

@@ -1,19 +1,27 @@
-"""Recordings and voicemail: rows made in the same transaction as the call, retention and legal hold."""
+"""Recordings and voicemail: rows made in the same transaction as the call, retention and legal hold.
+
+What is past its time is `deleting` (committed) before its file goes, and `deleted` after: whatever dies in
+between, a row still names the file, and the next run goes on with it.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import PurePath
+from typing import Final
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from access.ids import new_id
 from storage.tables.telephony import recording_gaps, recordings, voicemails
 from telephony.calls import Call, CallState
 from telephony.facts import Fact, FactKind
 from telephony.recordings import Recording, RecordingState, Voicemail, VoicemailState
+
+#: Begins `why` of a file that could not be deleted.
+NOT_DELETED: Final = "not-deleted: "
 
 
 def _file(fact: Fact) -> str:
@@ -149,34 +157,73 @@ def measured(connection: Connection, recording_id: str, *, size: int | None, sec
 
 
 def set_hold(connection: Connection, recording_id: str, *, hold: bool, reason: str) -> bool:
-    """Put a legal hold on a recording or lift it. False where there is no such recording."""
+    """Put a legal hold on a recording or lift it. False where there is none, or its file goes or is gone."""
+    gone = (RecordingState.DELETING.value, RecordingState.DELETED.value)
     changed = connection.execute(
         update(recordings)
-        .where(recordings.c.id == recording_id, recordings.c.state != RecordingState.DELETED.value)
+        .where(recordings.c.id == recording_id, recordings.c.state.not_in(gone))
         .values(hold=hold, hold_reason=reason)
     )
     return changed.rowcount == 1
 
 
-def expired(connection: Connection, now: datetime, keep_days: int) -> list[Recording]:
-    """Recordings older than the retention time and not held."""
-    rows = connection.execute(
-        select(recordings).where(
+def begin_deleting(connection: Connection, now: datetime, keep_days: int) -> list[Recording]:
+    """Say of every recording past its time and not held that its file goes; gives all whose file is to go.
+
+    Those an earlier run did not get to the end with are among them.
+    """
+    connection.execute(
+        update(recordings)
+        .where(
             recordings.c.state == RecordingState.KEPT.value,
             recordings.c.hold.is_(False),
             recordings.c.started_at < now - timedelta(days=keep_days),
         )
+        .values(state=RecordingState.DELETING.value)
+    )
+    return in_state(connection, RecordingState.DELETING)
+
+
+def mark_deleted(connection: Connection, recording_ids: Collection[str], now: datetime) -> None:
+    """Say that the files are gone; only of those that were said to go."""
+    connection.execute(
+        update(recordings)
+        .where(recordings.c.id.in_(recording_ids), recordings.c.state == RecordingState.DELETING.value)
+        .values(state=RecordingState.DELETED.value, deleted_at=now, why="retention")
+    )
+
+
+def mark_not_deleted(connection: Connection, recording_id: str, why: str) -> None:
+    """Keep why the file is still there; the next run tries again."""
+    connection.execute(
+        update(recordings)
+        .where(recordings.c.id == recording_id, recordings.c.state == RecordingState.DELETING.value)
+        .values(why=f"{NOT_DELETED}{why}"[:64])
+    )
+
+
+def in_state(connection: Connection, state: RecordingState, most: int | None = None) -> list[Recording]:
+    """Recordings in this state, the oldest first."""
+    rows = connection.execute(
+        select(recordings)
+        .where(recordings.c.state == state.value)
+        .order_by(recordings.c.started_at)
+        .limit(most)
     )
     return [Recording.from_row(row._mapping) for row in rows]
 
 
-def mark_deleted(connection: Connection, recording_id: str, now: datetime) -> None:
-    """Say that the file is gone; a held recording is never marked."""
-    connection.execute(
-        update(recordings)
-        .where(and_(recordings.c.id == recording_id, recordings.c.hold.is_(False)))
-        .values(state=RecordingState.DELETED.value, deleted_at=now, why="retention")
-    )
+def undeletable(connection: Connection) -> list[tuple[str, str]]:
+    """File and reason of everything past its time that could not be deleted, recordings and messages."""
+    return [
+        (row.file, row.why.removeprefix(NOT_DELETED))
+        for table in (recordings, voicemails)
+        for row in connection.execute(
+            select(table.c.file, table.c.why).where(
+                table.c.state == RecordingState.DELETING.value, table.c.why.startswith(NOT_DELETED)
+            )
+        )
+    ]
 
 
 def of_call(connection: Connection, call_id: str) -> list[Recording]:
@@ -186,24 +233,46 @@ def of_call(connection: Connection, call_id: str) -> list[Recording]:
     return [Recording.from_row(row._mapping) for row in rows]
 
 
-def expired_voicemails(connection: Connection, now: datetime, keep_days: int) -> list[Voicemail]:
-    """Voicemail older than the retention time and not held."""
-    rows = connection.execute(
-        select(voicemails).where(
+def begin_deleting_voicemails(connection: Connection, now: datetime, keep_days: int) -> list[Voicemail]:
+    """As `begin_deleting`."""
+    connection.execute(
+        update(voicemails)
+        .where(
             voicemails.c.state.in_((VoicemailState.NEW.value, VoicemailState.HEARD.value)),
             voicemails.c.hold.is_(False),
             voicemails.c.left_at < now - timedelta(days=keep_days),
         )
+        .values(state=VoicemailState.DELETING.value)
     )
-    return [Voicemail.from_row(row._mapping) for row in rows]
+    return voicemails_in_state(connection, VoicemailState.DELETING)
 
 
-def mark_voicemail_deleted(connection: Connection, voicemail_id: str, now: datetime) -> None:
+def mark_voicemails_deleted(connection: Connection, voicemail_ids: Collection[str], now: datetime) -> None:
+    """As `mark_deleted`."""
     connection.execute(
         update(voicemails)
-        .where(voicemails.c.id == voicemail_id, voicemails.c.hold.is_(False))
-        .values(state=VoicemailState.DELETED.value, deleted_at=now)
+        .where(voicemails.c.id.in_(voicemail_ids), voicemails.c.state == VoicemailState.DELETING.value)
+        .values(state=VoicemailState.DELETED.value, deleted_at=now, why="retention")
     )
+
+
+def mark_voicemail_not_deleted(connection: Connection, voicemail_id: str, why: str) -> None:
+    """As `mark_not_deleted`."""
+    connection.execute(
+        update(voicemails)
+        .where(voicemails.c.id == voicemail_id, voicemails.c.state == VoicemailState.DELETING.value)
+        .values(why=f"{NOT_DELETED}{why}"[:64])
+    )
+
+
+def voicemails_in_state(
+    connection: Connection, state: VoicemailState, most: int | None = None
+) -> list[Voicemail]:
+    """Messages in this state, the oldest first."""
+    rows = connection.execute(
+        select(voicemails).where(voicemails.c.state == state.value).order_by(voicemails.c.left_at).limit(most)
+    )
+    return [Voicemail.from_row(row._mapping) for row in rows]
 
 
 def voicemails_of_call(connection: Connection, call_id: str) -> list[Voicemail]:

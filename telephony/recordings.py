@@ -18,12 +18,14 @@ class RecordingState(StrEnum):
     KEPT = "kept"
     FAILED = "failed"
     NONE = "none"  # nobody talked, so there is nothing to keep
+    DELETING = "deleting"  # past its time: the file goes next, or could not be deleted and `why` says so
     DELETED = "deleted"
 
 
 class VoicemailState(StrEnum):
     NEW = "new"
     HEARD = "heard"
+    DELETING = "deleting"
     DELETED = "deleted"
     MISSING = "missing"
 
@@ -70,6 +72,8 @@ class Voicemail:
     number: str | None
     customer_id: str | None
     state: VoicemailState
+    #: Why its file is still there though it is past its time.
+    why: str
     hold: bool
 
     @classmethod
@@ -84,6 +88,7 @@ class Voicemail:
             number=row["number"],
             customer_id=row["customer_id"],
             state=VoicemailState(row["state"]),
+            why=row["why"],
             hold=row["hold"],
         )
 

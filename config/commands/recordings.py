@@ -18,6 +18,7 @@ from access.users import Principal, Via
 from config.settings import SettingsError, load
 from storage import audit, recordings
 from storage.database import Database, StorageError
+from telephony.recordings import Recording, RecordingState, Voicemail, VoicemailState
 
 recording_app = typer.Typer(help="Recordings: of a call, hold, release.", no_args_is_help=True)
 voicemail_app = typer.Typer(help="Voicemail: of a call, new ones.", no_args_is_help=True)
@@ -51,16 +52,26 @@ def _database(config: Path | None) -> Iterator[Database]:
 @recording_app.command("list")
 def list_recordings(
     call: Annotated[str, typer.Option(help="Id of one call; empty: the latest of all.")] = "",
+    state: Annotated[
+        RecordingState | None,
+        typer.Option(
+            help="Only these, the oldest first; deleting: past their time and still there, and why."
+        ),
+    ] = None,
     most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     config: ConfigOption = None,
 ) -> None:
     """Recordings with their state, and why there is none where there is none."""
+
+    def ask(connection: Connection) -> list[Recording]:
+        if call:
+            return [one for one in recordings.of_call(connection, call) if state in (None, one.state)]
+        if state is not None:
+            return recordings.in_state(connection, state, most)
+        return recordings.latest(connection, most)
+
     with _database(config) as database:
-        found = database.read_now(
-            lambda connection: (
-                recordings.of_call(connection, call) if call else recordings.latest(connection, most)
-            )
-        )
+        found = database.read_now(ask)
     for one in found:
         length = f"{one.seconds:.1f} s" if one.seconds is not None else "-"
         held = "  ON HOLD" if one.hold else ""
@@ -111,21 +122,38 @@ def _set_hold(config: Path | None, recording_id: str, *, held: bool, reason: str
     with _database(config) as database:
         done = database.write_now(work)
     if not done:
-        _fail("There is no such recording, or its file was deleted before. Nothing was changed.")
+        _fail(
+            "There is no such recording, or its file is past its time and is being deleted or was. "
+            "Nothing was changed."
+        )
     typer.echo(f"{recording_id}: {'on hold' if held else 'released'}")
 
 
 @voicemail_app.command("list")
 def list_voicemails(
-    most: Annotated[int, typer.Option(min=1, max=1000)] = 50, config: ConfigOption = None
+    state: Annotated[
+        VoicemailState | None,
+        typer.Option(
+            help="Only these, the oldest first; deleting: past their time and still there, and why."
+        ),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    config: ConfigOption = None,
 ) -> None:
     """The latest messages."""
+
+    def ask(connection: Connection) -> list[Voicemail]:
+        if state is not None:
+            return recordings.voicemails_in_state(connection, state, most)
+        return recordings.latest_voicemails(connection, most)
+
     with _database(config) as database:
-        found = database.read_now(lambda connection: recordings.latest_voicemails(connection, most))
+        found = database.read_now(ask)
     for one in found:
         number = f"***{one.number[-3:]}" if one.number else "hidden"
         length = f"{one.seconds:.0f} s" if one.seconds is not None else "-"
+        why = f"  ({one.why})" if one.why else ""
         typer.echo(
             f"{one.id}  call {one.call_id}  {one.left_at:%Y-%m-%d %H:%M:%S}  "
-            f"{length:>6}  {one.box}  {number}  {one.state}"
+            f"{length:>6}  {one.box}  {number}  {one.state}{why}"
         )

@@ -58,8 +58,9 @@ recordings = Table(
     Column("ended_at", Utc),
     Column("seconds", Float),
     Column("bytes", Integer),
-    Column("state", String(16), nullable=False),  # running, kept, failed, none, deleted
-    #: Why there is none, in words: no-notice, refused-by-caller, missing-file, empty-file, retention.
+    Column("state", String(16), nullable=False),  # running, kept, failed, none, deleting, deleted
+    #: Why there is none, in words: no-notice, refused-by-caller, missing-file, empty-file, retention;
+    #: or why the file is still there: not-deleted and what the system said.
     Column("why", String(64), nullable=False, server_default=""),
     Column("hold", Boolean, nullable=False, server_default="0"),
     Column("hold_reason", Text, nullable=False, server_default=""),
@@ -87,7 +88,9 @@ voicemails = Table(
     Column("seconds", Float),
     Column("customer_id", String(26), index=True),
     Column("number", String(20)),
-    Column("state", String(16), nullable=False),  # new, heard, deleted, missing
+    Column("state", String(16), nullable=False),  # new, heard, deleting, deleted, missing
+    #: Why the file is still there though it is past its time.
+    Column("why", String(64), nullable=False, server_default=""),
     Column("hold", Boolean, nullable=False, server_default="0"),
     Column("deleted_at", Utc),
 )

@@ -60,14 +60,15 @@ def ended(database: Database) -> str:
 def test_retention_takes_what_is_old_and_not_held(database: Database) -> None:
     kept = ended(database)
     later = NOW + timedelta(days=91)
-    assert [one.id for one in database.read_now(lambda c: recordings.expired(c, later, 90))] == [kept]
     assert database.write_now(lambda c: recordings.set_hold(c, kept, hold=True, reason="case 12"))
-    assert database.read_now(lambda c: recordings.expired(c, later, 90)) == []
-    database.write_now(lambda c: recordings.mark_deleted(c, kept, later))
+    assert database.write_now(lambda c: recordings.begin_deleting(c, later, 90)) == []
+    database.write_now(lambda c: recordings.mark_deleted(c, [kept], later))
     [row] = database.read_now(lambda c: recordings.of_call(c, CALL.id))
     assert row.state is RecordingState.KEPT, "a held recording is never marked as deleted"
     database.write_now(lambda c: recordings.set_hold(c, kept, hold=False, reason="case closed"))
-    database.write_now(lambda c: recordings.mark_deleted(c, kept, later))
+    assert [one.id for one in database.write_now(lambda c: recordings.begin_deleting(c, later, 90))] == [kept]
+    assert not database.write_now(lambda c: recordings.set_hold(c, kept, hold=True, reason="too late"))
+    database.write_now(lambda c: recordings.mark_deleted(c, [kept], later))
     [row] = database.read_now(lambda c: recordings.of_call(c, CALL.id))
     assert (row.state, row.why) == (RecordingState.DELETED, "retention")
 

@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.String(length=26), nullable=True),
         sa.Column("number", sa.String(length=20), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("why", sa.String(length=64), server_default="", nullable=False),
         sa.Column("hold", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("deleted_at", Utc(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_voicemails")),
