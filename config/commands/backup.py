@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -80,24 +81,25 @@ def restore(
     except (StorageError, SettingsError, OSError) as error:
         _fail(str(error))
     manifest = done.manifest
+    made_at = manifest.made_at.astimezone(ZoneInfo(settings.calendar.zone))
     typer.echo(
-        f"{file}: restored {manifest.rows} rows as of {manifest.made_at.isoformat(timespec='seconds')} "
+        f"{file}: restored {manifest.rows} rows as of {made_at:%Y-%m-%d %H:%M:%S} "
         f"and {len(manifest.files) - 1} recordings and messages."
     )
     if done.aside is not None:
         typer.echo(f"The database that could not be read was kept as {done.aside}.")
-    for line in _access_lines(done.access, manifest):
+    for line in _access_lines(done.access, made_at):
         typer.echo(line)
 
 
-def _access_lines(access: Access, manifest: backups.Manifest) -> Iterator[str]:
+def _access_lines(access: Access, made_at: datetime) -> Iterator[str]:
     """Who can come in now, and what to do about the others."""
     yield f"Everybody signs in again: {access.sessions_ended} sessions of the backup were ended."
     if access.unknown:
         yield (
             f"What was revoked or disabled after the backup is not known: {access.unknown}. "
             f"All {access.tokens_revoked} API tokens were revoked; make new ones with `careline token create`. "
-            f"Look through `careline user list` for people who left after {manifest.made_at:%Y-%m-%d %H:%M} UTC, "
+            f"Look through `careline user list` for people who left after {made_at:%Y-%m-%d %H:%M}, "
             "and disable them."
         )
     else:

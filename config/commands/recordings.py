@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo
 
 import typer
 from sqlalchemy import Connection
@@ -35,14 +36,15 @@ def _fail(message: str, code: int = 1) -> NoReturn:
 
 
 @contextmanager
-def _database(config: Path | None) -> Iterator[Database]:
+def _database(config: Path | None) -> Iterator[tuple[Database, ZoneInfo]]:
+    """The database, and the house's time zone to print in."""
     try:
         settings = load(config)
     except SettingsError as error:
         _fail(str(error), 2)
     database = Database(settings.database_url, readers=1, writers=1)
     try:
-        yield database
+        yield database, ZoneInfo(settings.calendar.zone)
     except StorageError as error:
         _fail(str(error))
     finally:
@@ -70,14 +72,15 @@ def list_recordings(
             return recordings.in_state(connection, state, most)
         return recordings.latest(connection, most)
 
-    with _database(config) as database:
+    with _database(config) as (database, zone):
         found = database.read_now(ask)
     for one in found:
         length = f"{one.seconds:.1f} s" if one.seconds is not None else "-"
         held = "  ON HOLD" if one.hold else ""
         why = f"  ({one.why})" if one.why else ""
         typer.echo(
-            f"{one.id}  call {one.call_id}  {one.started_at:%Y-%m-%d %H:%M:%S}  {length:>9}  {one.state}{why}{held}"
+            f"{one.id}  call {one.call_id}  {one.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S}  {length:>9}  "
+            f"{one.state}{why}{held}"
         )
 
 
@@ -119,7 +122,7 @@ def _set_hold(config: Path | None, recording_id: str, *, held: bool, reason: str
             audit.append(connection, noted)
         return done
 
-    with _database(config) as database:
+    with _database(config) as (database, _):
         done = database.write_now(work)
     if not done:
         _fail(
@@ -147,13 +150,13 @@ def list_voicemails(
             return recordings.voicemails_in_state(connection, state, most)
         return recordings.latest_voicemails(connection, most)
 
-    with _database(config) as database:
+    with _database(config) as (database, zone):
         found = database.read_now(ask)
     for one in found:
         number = f"***{one.number[-3:]}" if one.number else "hidden"
         length = f"{one.seconds:.0f} s" if one.seconds is not None else "-"
         why = f"  ({one.why})" if one.why else ""
         typer.echo(
-            f"{one.id}  call {one.call_id}  {one.left_at:%Y-%m-%d %H:%M:%S}  "
+            f"{one.id}  call {one.call_id}  {one.left_at.astimezone(zone):%Y-%m-%d %H:%M:%S}  "
             f"{length:>6}  {one.box}  {number}  {one.state}{why}"
         )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
 
 import typer
 from sqlalchemy import Connection
@@ -44,7 +45,8 @@ def _fail(message: str, code: int = 1) -> NoReturn:
 
 
 @contextmanager
-def _database(config: Path | None) -> Iterator[Database]:
+def _opened(config: Path | None) -> Iterator[tuple[Database, ZoneInfo]]:
+    """The database, and the house's time zone to print in."""
     try:
         settings = load(config)
     except SettingsError as error:
@@ -57,11 +59,17 @@ def _database(config: Path | None) -> Iterator[Database]:
             # A new installation: people may come before the first run.
             migrations.upgrade(settings.database_url)
         database.read_now(migrations.check)
-        yield database
+        yield database, ZoneInfo(settings.calendar.zone)
     except (AccessError, StorageError) as error:
         _fail(str(error))
     finally:
         database.close()
+
+
+@contextmanager
+def _database(config: Path | None) -> Iterator[Database]:
+    with _opened(config) as (database, _):
+        yield database
 
 
 def _write(config: Path | None, work: Callable[[Connection], T]) -> T:
@@ -131,10 +139,11 @@ def create_user(
 @user_app.command("list")
 def list_users(config: ConfigOption = None) -> None:
     """Everybody, with role and state."""
-    with _database(config) as database:
+    with _opened(config) as (database, zone):
         found = database.read_now(users.list_users)
     for user in found:
-        state = "enabled" if user.is_enabled else f"disabled since {user.disabled_at:%Y-%m-%d %H:%M} UTC"
+        since = user.disabled_at
+        state = "enabled" if since is None else f"disabled since {since.astimezone(zone):%Y-%m-%d %H:%M}"
         typer.echo(f"{user.login:<32}  {user.role.value:<10}  {state:<34}  {user.id}  {user.name}")
 
 
@@ -220,12 +229,12 @@ def create_token(
 @token_app.command("list")
 def list_tokens(config: ConfigOption = None) -> None:
     """Every token, without its secret."""
-    with _database(config) as database:
+    with _opened(config) as (database, zone):
         found = database.read_now(tokens.list_tokens)
     now = datetime.now(UTC)
     for token in found:
         state = "good" if token.is_good_at(now) else ("revoked" if token.revoked_at else "expired")
-        used = f"{token.used_at:%Y-%m-%d %H:%M}" if token.used_at else "never used"
+        used = f"{token.used_at.astimezone(zone):%Y-%m-%d %H:%M}" if token.used_at else "never used"
         typer.echo(f"{token.id}  {token.role.value:<10}  {state:<7}  {used:<16}  {token.name}")
 
 
