@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -47,9 +48,9 @@ def keep_secrets(data: Path) -> SwitchSecrets:
         finally:
             Path(temporary).unlink()
     except OSError as error:
-        raise SecretsError(
-            f"{path} cannot be written: {error.strerror}; make the data folder writable."
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "make room on its disk" if full else "make the data folder writable"
+        raise SecretsError(f"{path} cannot be written: {error.strerror}; {mend}.") from error
     return SwitchSecrets(**values)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from config.endings import explain
 from config.logs import configure
 from config.secrets import SecretsError
 from config.settings import Settings, SettingsError, load, warnings
@@ -35,7 +36,8 @@ def run(config: ConfigOption = None) -> None:
     except (SecretsError, StorageError) as error:
         _fail(str(error))
     except OSError as error:
-        _fail(_taken(settings, error), 2)
+        ending = explain(error, settings)
+        _fail(str(ending), ending.code)
 
 
 def _loop_of(settings: Settings) -> None:
@@ -55,17 +57,6 @@ async def _serve(settings: Settings) -> None:
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stop.set)
     await Service(settings).run(stop)
-
-
-def _taken(settings: Settings, error: OSError) -> str:
-    """Which key names the address that cannot be had."""
-    switch, web = settings.telephony.switch, settings.web
-    return (
-        f"An address is taken or not ours: {error}. "
-        f"The pages want web.host/web.port = {web.host}:{web.port}; "
-        f"the menus want telephony.switch.agi_host/agi_port = {switch.agi_host}:{switch.agi_port}. "
-        "Stop the other program or change the key; allowed are free ports from 1 to 65535."
-    )
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:
