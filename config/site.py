@@ -18,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ class Site:
             self._know_people(database)
             if sample:  # after the people: some customers have an agent of their own
                 database.write_now(lambda connection: samples.load(connection, datetime.now(UTC)))
-            self.token = self._make_token(database)
+            self.token = self._own_token(database)
         finally:
             database.close()
 
@@ -228,17 +229,28 @@ class Site:
         kept_path.touch(mode=0o600)
         kept_path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    @staticmethod
-    def _make_token(database: Database) -> str:
+    def _own_token(self, database: Database) -> str:
+        """The site's API token: kept beside the passwords and used again; others it once made are revoked."""
         now = datetime.now(UTC)
-        secret = make_token_secret()
-        token = Token(
-            id=new_id(now), name="site", role=Role.SUPERVISOR, created_at=now, created_by="site", user_id=None,
-            expires_at=None,
-        )  # fmt: skip
-        database.write_now(
-            lambda connection: tokens.insert_token(connection, token, secret_hash=hash_secret(secret))
-        )
+        path = self.folder / "site.token"
+        secret = path.read_text("ascii").strip() if path.exists() else ""
+        known = database.read_now(lambda connection: tokens.find_token(connection, hash_secret(secret)))
+        if known is None or not known.is_good_at(now):
+            secret = make_token_secret()
+            path.touch(mode=0o600)
+            path.write_text(secret + "\n", encoding="ascii")
+            known = Token(
+                id=new_id(now), name="site", role=Role.SUPERVISOR, created_at=now, created_by="site", user_id=None,
+                expires_at=None,
+            )  # fmt: skip
+            made = known
+            database.write_now(
+                lambda connection: tokens.insert_token(connection, made, secret_hash=hash_secret(secret))
+            )
+        for token in database.read_now(tokens.list_tokens):
+            theirs = (token.name, token.created_by) == ("site", "site") and token.id != known.id
+            if theirs and token.is_good_at(now):
+                database.write_now(partial(tokens.revoke_token, token_id=token.id, now=now))
         return secret
 
     # --- processes
