@@ -51,10 +51,10 @@ from storage.reconciliation import Reconciler
 from storage.tasks import CallTasks
 from telephony.agents import Agent, Rules
 from telephony.asterisk.ami import Alarm, AmiEvent
-from telephony.asterisk.events import MAPPED, facts_of_all
+from telephony.asterisk.events import MAPPED, facts_of_all, forwarded_leg
 from telephony.asterisk.link import AsteriskLink
 from telephony.asterisk.render import Layout
-from telephony.asterisk.resync import Resync, side_of
+from telephony.asterisk.resync import Resync
 from telephony.asterisk.switch import AsteriskSwitch
 from telephony.calls import Call, CallState
 from telephony.clock import Clock, SystemClock
@@ -64,7 +64,7 @@ from telephony.facts import Fact, FactKind
 from telephony.fences import Fences
 from telephony.hours import WorkingTime
 from telephony.numbers import parse
-from telephony.ports import ActionRefused, Side, SwitchError
+from telephony.ports import ActionRefused, SwitchError
 from telephony.queues import QueueBoard
 from telephony.recordings import keep_days, wav_seconds
 from telephony.tracker import CallChange, call_id
@@ -178,6 +178,7 @@ class Service:
         #: Calls on hold that lost a leg, and how many more times they are looked at.
         self._held_looks: dict[str, int] = {}
         self.forwards_ended = 0
+        self._orders: set[asyncio.Task[None]] = set()
         self.control = Control(
             switch=self.switch,
             calls=self.journal,
@@ -341,13 +342,18 @@ class Service:
     # --- what the switch says
 
     async def _take_events(self, events: Sequence[AmiEvent]) -> None:
+        for event in events:
+            if channel := forwarded_leg(event.name, event.get):
+                task = asyncio.create_task(self._end_forwarded(channel), name="forwarded")
+                self._orders.add(task)
+                task.add_done_callback(self._orders.discard)
         facts = facts_of_all(((event.name, event.get) for event in events), self.clock.now())
         if not facts:
             return
         facts = [self._with_agent(fact) for fact in facts]
         self.journal.record_soon(*facts)
         for fact in facts:
-            if (fact.kind in _FOLLOWED or _is_forwarded(fact)) and not self._following.full():
+            if fact.kind in _FOLLOWED and not self._following.full():
                 self._following.put_nowait(fact)
 
     def _with_agent(self, fact: Fact) -> Fact:
@@ -363,9 +369,6 @@ class Service:
         while True:
             fact = await self._following.get()
             try:
-                if fact.kind is FactKind.LEG_STARTED:
-                    await self._end_forwarded(fact)
-                    continue
                 await self.agents.follow([fact], self._call_of)
                 if fact.kind is FactKind.LEG_ENDED:
                     await self._look_after_held(fact)
@@ -375,15 +378,18 @@ class Service:
                 # The boundary of one fact: the others are followed, and the service goes on.
                 log.exception("agent not followed", action="agent_not_followed", call=fact.linkedid)
 
-    async def _end_forwarded(self, fact: Fact) -> None:
+    async def _end_forwarded(self, channel: str) -> None:
         """A phone answered our own call with 302: what the switch dials instead is ended at once (S16)."""
         self.forwards_ended += 1
-        channel = str(fact.data["channel"])
         log.warning("a phone's call forwarding was ended", action="forward_ended", channel=channel)
         try:
             await self.switch.hang_up(channel)
         except ActionRefused:
             return  # it is gone already
+        except SwitchError as error:
+            log.error(
+                "a forwarded call may go on", action="forward_not_ended", channel=channel, why=str(error)
+            )
 
     async def _look_after_held(self, fact: Fact) -> None:
         live = self.journal.live_of(fact.linkedid)
@@ -654,19 +660,6 @@ class Service:
 def _identify(connection: Connection, number: str) -> tuple[str | None, str]:
     match = decide(customers.find_by_number(connection, number))
     return match.customer_id, str(match.explained)
-
-
-def _is_forwarded(fact: Fact) -> bool:
-    """A leg under an id that we chose, but not of a phone: only phones are rung under such ids.
-
-    An Originate follows a 302, even to a dial string of the phone's own choice, and Asterisk has no switch
-    against it; the leg that follows has the first one's id.
-    """
-    return (
-        fact.kind is FactKind.LEG_STARTED
-        and is_id(fact.uniqueid[:26])
-        and side_of(str(fact.data.get("channel", "")))[0] is not Side.PHONE
-    )
 
 
 def _measure(path: Path) -> tuple[int | None, float | None]:

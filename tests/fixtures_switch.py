@@ -429,12 +429,14 @@ async def sipp(switch_folder: Path) -> AsyncIterator[StartSipp]:
             await run.process.wait()
 
 
-async def register(sipp: StartSipp, switch: RunningSwitch, phone: Phone = DESK) -> SippRun:
-    """A SIPp phone that answers every call, registered as `phone` from the port it answers on."""
+async def register(
+    sipp: StartSipp, switch: RunningSwitch, phone: Phone = DESK, *, scenario: str = "answers", **keys: str
+) -> SippRun:
+    """A SIPp phone that answers every call (or does what `scenario` says), registered as `phone`."""
     done = await sipp(switch, "register", user=phone.endpoint, secret=phone.secret)
     assert await done.done() == 0, done.errors()
     # OPTIONS count as calls for SIPp: no limit, and its log says how many conversations it had.
-    answering = await sipp(switch, "answers", calls=1000, port=done.port)
+    answering = await sipp(switch, scenario, calls=1000, port=done.port, **keys)
 
     async def reachable() -> bool:
         return "Not in use" in await switch.command(f"pjsip show endpoint {phone.endpoint}")

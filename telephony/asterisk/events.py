@@ -43,6 +43,17 @@ def facts_of_all(events: Iterable[tuple[str, Get]], received: datetime) -> list[
     return found
 
 
+def forwarded_leg(name: str, get: Get) -> str:
+    """The channel that is dialed because a phone answered an Originate with 302; empty for any other event.
+
+    An Originate follows a 302, even to a dial string of the phone's own choice, and Asterisk has no switch
+    against it. The leg is known by having neither a caller nor an id that we chose (the switch's own hold a dot).
+    """
+    if name != "DialBegin" or get("Uniqueid") or "." not in get("DestUniqueid"):
+        return ""
+    return get("DestChannel")
+
+
 def _fact(
     kind: FactKind,
     name: str,

@@ -14,6 +14,7 @@ FALLBACK: Final = "careline-fallback"  # the service is away or silent
 VOICEMAIL: Final = "careline-voicemail"
 AGENTS: Final = "careline-agents"  # what agents' phones may dial
 OUTBOUND: Final = "careline-outbound"  # the only way to the trunk; allow-list and caps
+NO_FORWARD: Final = "careline-no-forward"  # where the call forwarding of a phone ends
 HOLD: Final = "careline-hold"  # a customer hears music
 PARKED_AGENT: Final = "careline-agent-waits"  # the agent's leg while its customer is on hold
 CONSULTED: Final = "careline-consulted"  # whom an agent consulted before he hung up; waits for the customer
@@ -60,6 +61,7 @@ FENCE_NUMBER: Final = "number"  # not a complete E.164 number
 FENCE_PREFIX: Final = "prefix"  # outside the allow-list, or refused by name
 FENCE_CHANNELS: Final = "channels"  # the trunk's channels are all in use
 FENCE_PHONE: Final = "phone"  # this phone has too many calls out
+FENCE_FORWARD: Final = "forward"  # a phone wanted its call forwarded
 FENCE_HOUR: Final = "hour"  # too many calls out in this hour
 
 # Queue whose members are all phones, paused or not. Ids of queues hold no dash, so it collides with none.

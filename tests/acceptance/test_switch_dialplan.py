@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from fixtures_switch import (
     DESK,
+    SECRETS,
     AgiCall,
     MakeService,
     MakeSwitch,
+    Manager,
     RunningSwitch,
     Script,
     StartSipp,
@@ -21,6 +23,8 @@ from fixtures_switch import (
 )
 
 from telephony.asterisk import names
+from telephony.asterisk.ami import AmiEvent
+from telephony.asterisk.events import forwarded_leg
 from telephony.options import FenceOptions, HotlineOptions, QueueOptions, TrunkOptions, VoicemailOptions
 
 pytestmark = pytest.mark.asterisk
@@ -341,6 +345,79 @@ async def test_s16_allowed_number_reaches_the_carrier(make_switch: MakeSwitch, s
     assert "INVITE sip:+862162345678@" in messages
     assert "4008001234" in messages
     assert DESK.endpoint not in messages
+
+
+#: As a SIP user part: a number, and dial strings that would pass by the dialplan.
+FORWARDS = [
+    "13800138000",
+    "PJSIP%2F13800138000%40careline-trunk",
+    "Local%2F%2B8613800138000%40careline-outbound",
+]
+
+
+@pytest.mark.parametrize("target", FORWARDS)
+@pytest.mark.parametrize("how", ["queue", "agent", "fallback"])
+async def test_s16_a_phone_cannot_forward_a_caller_outside(
+    make_switch: MakeSwitch, sipp: StartSipp, make_service: MakeService, how: str, target: str
+) -> None:
+    """S16: 302 from our own phone dials nothing, and the caller goes on waiting."""
+    trunk = TrunkOptions(port=free_udp())
+    switch = await make_switch(trunk=trunk, prompts=False)
+    carrier = await sipp(switch, "answers", port=trunk.port, calls=1000)
+    phone = await register(sipp, switch, scenario="redirects", to=target)
+    await switch.command(f"queue add member PJSIP/{DESK.endpoint} to service penalty 0 as {DESK.owner_id}")
+    if how != "fallback":
+        word = "queue-service-3-60" if how == "queue" else f"agent-{DESK.endpoint}-10-service-3"
+        await make_service(switch, route(word))
+    caller = await sipp(switch, "caller", stay=4000)
+    await until(lambda: "302 Moved" in phone.messages(), saying="the phone was rung and forwards")
+    assert await caller.done() == 0, caller.errors()
+    assert "INVITE" not in carrier.messages()
+    assert not [row for row in switch.cel() if row["channame"].startswith("Local/")]
+
+
+@pytest.mark.parametrize("target", FORWARDS)
+async def test_s16_a_phone_cannot_forward_what_the_service_places(
+    make_switch: MakeSwitch, sipp: StartSipp, target: str
+) -> None:
+    """S16: 302 to the first leg of a click-to-call. A number reaches nobody outside; a dial string does, since
+    nothing in Asterisk prevents it, but the service knows the leg by its DialBegin and ends it.
+    """
+    leg = "01TESTCALL0000000000000000"
+    trunk = TrunkOptions(port=free_udp())
+    switch = await make_switch(trunk=trunk, prompts=False)
+    carrier = await sipp(switch, "answers", port=trunk.port, calls=1000)
+    phone = await register(sipp, switch, scenario="redirects", to=target)
+    account = switch.options.switch
+    events, answer = await Manager.login(switch, account.ami_events_user, SECRETS.ami_events_secret)
+    assert answer["Response"] == "Success"
+    manager, answer = await Manager.login(switch, account.ami_actions_user, SECRETS.ami_actions_secret)
+    assert answer["Response"] == "Success"
+    placed = await manager.ask(
+        "Originate",
+        Channel=f"PJSIP/{DESK.endpoint}",
+        Context=names.OUTBOUND,
+        Exten="+8613900139000",
+        Priority="1",
+        Timeout="5000",
+        Async="true",
+        ChannelId=leg,
+        OtherChannelId=f"{leg}-2",
+    )
+    assert placed["Response"] == "Success", placed
+    await until(lambda: "302 Moved" in phone.messages(), saying="the phone was rung and forwards")
+    if "%2F" in target:
+        channel = ""
+        async with asyncio.timeout(10):
+            while not channel:
+                event = AmiEvent(await events.reader.readuntil(b"\r\n\r\n"))
+                channel = forwarded_leg(event.name, event.get)
+        assert DESK.endpoint not in channel
+        await manager.ask("Hangup", Channel=channel)
+    await until(lambda: _no_channels(switch), saying="nothing is dialed any more")
+    assert "%2F" in target or "INVITE" not in carrier.messages()
+    await manager.close()
+    await events.close()
 
 
 async def test_s16_trunk_cap_counts_both_directions(

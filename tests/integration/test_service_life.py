@@ -17,6 +17,7 @@ from config.locks import LOCK_FILE, hold_folder
 from config.service import Service
 from config.settings import Settings, SettingsError
 from storage.database import Database
+from telephony.asterisk.ami import AmiEvent
 from telephony.facts import Fact, FactKind, Source
 
 _HOLDER = """
@@ -79,6 +80,42 @@ async def test_a_fact_that_cannot_be_followed_does_not_end_the_service(
     assert not following.done()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
+    service.database.close()
+
+
+@pytest.mark.parametrize(
+    ("keys", "ended"),
+    [
+        ({"DestChannel": "PJSIP/careline-trunk-00000001", "DestUniqueid": "careline-1795314428.1"}, True),
+        ({"DestChannel": "Local/x@careline-outbound-00000001;1", "DestUniqueid": "careline-1795.1"}, True),
+        ({"DestChannel": "PJSIP/pdesk-00000000", "DestUniqueid": "01M808K8VG37RMJCZXF5D7RHME"}, False),
+        (
+            {
+                "Channel": "PJSIP/pdesk-00000000",
+                "Uniqueid": "01M808K8VG37RMJCZXF5D7RHME",
+                "DestChannel": "PJSIP/careline-trunk-00000001",
+                "DestUniqueid": "careline-1795314428.1",
+            },
+            False,
+        ),
+    ],
+)
+async def test_s16_what_a_phone_forwards_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: dict[str, str], ended: bool
+) -> None:
+    """S16: an Originate follows a phone's 302; the leg it dials has no caller and no id of ours."""
+    service = Service(Settings(data=tmp_path))
+    gone: list[str] = []
+
+    async def hang_up(channel: str) -> None:
+        gone.append(channel)
+
+    monkeypatch.setattr(service.switch, "hang_up", hang_up)
+    raw = "".join(f"{key}: {value}\r\n" for key, value in {"Event": "DialBegin", **keys}.items()) + "\r\n"
+    await service._take_events([AmiEvent(raw.encode())])
+    await asyncio.gather(*service._orders)
+    assert gone == [keys["DestChannel"]] * ended
+    assert service.forwards_ended == len(gone)
     service.database.close()
 
 
