@@ -102,7 +102,7 @@ class AsteriskSwitch:
             "Redirect",
             Channel=joining,
             Context=names.JOIN,
-            Exten=waiting.removeprefix("PJSIP/"),
+            Exten=f"leg-{waiting.removeprefix('PJSIP/')}",
             Priority="1",
         )
 

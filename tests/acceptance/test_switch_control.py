@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 from fixtures_switch import (
+    BROWSER,
     DESK,
     SECRETS,
     AgiCall,
@@ -125,6 +127,31 @@ async def test_transfer_nobody_takes_returns_to_the_queue(talk: Talk) -> None:
     await talk.redirect(talk.customer, names.TRANSFER, "agent-pTestsBrowser001")
     await until(lambda: talk.switch.entered("service"), saying="back in the queue")
     assert await talk.caller.done() == 0, talk.caller.errors()
+
+
+@pytest.mark.parametrize("context", [names.CONFERENCE, names.CONFERENCE_GUEST, names.JOIN, names.OUTBOUND])
+async def test_a_phone_that_cannot_be_rung_opens_no_channel(switch: RunningSwitch, context: str) -> None:
+    """Asterisk runs the extension `failed` for an Originate that failed, where anything matches it."""
+    user = switch.options.switch
+    events, _ = await Manager.login(switch, user.ami_events_user, SECRETS.ami_events_secret)
+    orders, _ = await Manager.login(switch, user.ami_actions_user, SECRETS.ami_actions_secret)
+    extension = {names.OUTBOUND: "+8613900139000", names.JOIN: "leg-careline-trunk-00000000"}
+    answer = await orders.ask(
+        "Originate",
+        Channel=f"PJSIP/{BROWSER.endpoint}",
+        Context=context,
+        Exten=extension.get(context, "01TESTCALL0000000000000000"),
+        Priority="1",
+        Async="true",
+    )
+    assert answer["Response"] == "Success", answer
+    async with asyncio.timeout(10):
+        while b"Event: OriginateResponse" not in await events.reader.readuntil(b"\r\n\r\n"):
+            pass
+    await orders.ask("CoreStatus")
+    assert switch.cel() == []
+    await orders.close()
+    await events.close()
 
 
 async def test_conference_ends_with_its_last_agent(talk: Talk) -> None:
