@@ -122,9 +122,11 @@ class HouseDesk:
             kept = await self._database.write(lambda connection: answer_once(connection, once, answer))
             if kept is not answer:
                 return Dialed(call_id=str(kept.body["call_id"]), replayed=True)
+        await self._agents.dials(agent_id, call_id=call_id)
         try:
             await self._control.dial(read, phone, call_id=call_id, by=agent_id)
         except (DialRefused, StorageUnavailable, SwitchUnavailable, ActionRefused):
+            await self._agents.dialed_nothing(agent_id, call_id=call_id)
             # It certainly did not ring, so the same key must be able to try again. Where the answer was lost
             # (ActionUnknown) the key stays bound: nobody is rung twice.
             if once is not None:

@@ -7,8 +7,7 @@ transaction of a call, who is told afterwards, and what the ticks do.
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import menus
 from config.desk import HouseDesk
+from config.disk import full_disks, reserve
 from config.locks import hold_database, hold_folder
 from config.menu_ports import (
     CustomerDirectory,
@@ -64,7 +64,7 @@ from telephony.facts import Fact, FactKind
 from telephony.fences import Fences
 from telephony.hours import WorkingTime
 from telephony.numbers import parse
-from telephony.ports import ActionRefused, SwitchError
+from telephony.ports import ActionRefused, Placing, SwitchError
 from telephony.queues import QueueBoard
 from telephony.recordings import keep_days, wav_seconds
 from telephony.tracker import CallChange, call_id
@@ -75,8 +75,6 @@ from web.server import WebServer
 
 log = structlog.get_logger(__name__)
 
-#: Share of the disk in use from which it is an alarm (R24).
-_DISK_ALARM = 0.9
 #: Callers in the menu may finish for this long at a stop; then the fallback queue takes them (R29).
 _DRAIN_SECONDS = 15.0
 #: Times, a second apart, that a call on hold is looked at after it lost a leg.
@@ -112,6 +110,8 @@ class Service:
             writers=settings.storage.writers,
             pool_seconds=settings.storage.pool_seconds,
         )
+        #: Files of the switch that no room could be kept for, and why.
+        self._short: dict[str, str] = {}
         #: The lock on PostgreSQL while the service runs.
         self.alone: Alone | None = None
         self.alarms: list[Alarm] = []
@@ -154,7 +154,7 @@ class Service:
             last_boot="",
             clock=self.clock,
         )
-        self.switch = AsteriskSwitch(self.link, self.clock)
+        self.switch = AsteriskSwitch(self.link, self.clock, unplaced=self._unplaced)
         self.importer = Importer(self.journal, self.database, folder=self.layout.log, clock=self.clock)
         self.reconciler = Reconciler(self.journal, self.database, options=phone, clock=self.clock)
         wrapups = [queue.wrapup_seconds for queue in phone.queues.values()] or [0]
@@ -272,6 +272,7 @@ class Service:
         self.ticks.every(1, "wrapups", self.agents.end_wrapups)
         self.ticks.every(1, "held", self._look_again)
         self.ticks.every(3, "imports", self._import)
+        self.ticks.every(5, "reserve", self._reserve)
         self.ticks.every(60, "reconciliation", self._reconcile)
         self.ticks.every(20, "recordings", self._measure_recordings)
         self.ticks.daily(3, 30, "retention", self._retain)
@@ -344,9 +345,7 @@ class Service:
     async def _take_events(self, events: Sequence[AmiEvent]) -> None:
         for event in events:
             if channel := forwarded_leg(event.name, event.get):
-                task = asyncio.create_task(self._end_forwarded(channel), name="forwarded")
-                self._orders.add(task)
-                task.add_done_callback(self._orders.discard)
+                self._order(self._end_forwarded(channel))
         facts = facts_of_all(((event.name, event.get) for event in events), self.clock.now())
         if not facts:
             return
@@ -377,6 +376,22 @@ class Service:
             except Exception:
                 # The boundary of one fact: the others are followed, and the service goes on.
                 log.exception("agent not followed", action="agent_not_followed", call=fact.linkedid)
+
+    def _order(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that an event asks for apart from the reading of events."""
+        task = asyncio.create_task(work, name="order")
+        self._orders.add(task)
+        task.add_done_callback(self._orders.discard)
+
+    def _unplaced(self, placing: Placing) -> None:
+        if agent_id := self.agents.owner_of(placing.agent_endpoint):
+            self._order(self._free_dialer(agent_id, placing.call_id))
+
+    async def _free_dialer(self, agent_id: str, call: str) -> None:
+        try:
+            await self.agents.dialed_nothing(agent_id, call_id=call)
+        except StorageUnavailable as error:
+            log.warning("agent not followed", action="agent_not_followed", why=str(error))
 
     async def _end_forwarded(self, channel: str) -> None:
         """A phone answered our own call with 302: what the switch dials instead is ended at once (S16)."""
@@ -578,11 +593,15 @@ class Service:
         return "Saving is delayed; calls wait on disk." if self.journal.saving_delayed else None
 
     async def _check_disk(self) -> str | None:
-        usage = await asyncio.to_thread(shutil.disk_usage, self.settings.data)
-        share = 1 - usage.free / usage.total
-        if share < _DISK_ALARM:
-            return None
-        return f"The disk of {self.settings.data} is {share:.0%} full; make room before recordings stop."
+        folders = (self.settings.data, self._recordings_folder, self.layout.log, self.layout.voicemail)
+        return " ".join(await asyncio.to_thread(full_disks, folders)) or None
+
+    async def _reserve(self) -> None:
+        """Room for the switch's own log, whatever else fills the disk."""
+        short = dict(await asyncio.to_thread(lambda: list(reserve(self.layout.log))))
+        if short.keys() - self._short.keys():
+            log.warning("no room kept for the switch's log", action="reserve_short", why=str(short))
+        self._short = short
 
     async def _check_retention(self) -> str | None:
         try:

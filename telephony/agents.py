@@ -31,6 +31,7 @@ class AgentEvent(StrEnum):
     RANG = "rang"
     MISSED = "missed"
     STOPPED_RINGING = "stopped_ringing"  # answered elsewhere, or the caller gave up
+    DIALS = "dials"  # he has a call placed; his phone rings first
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     WRAPPED_UP = "wrapped_up"  # by disposition or by the timer
@@ -68,6 +69,7 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.READY, AgentEvent.READY): AgentState.READY,
     (AgentState.READY, AgentEvent.RANG): AgentState.RINGING,
     (AgentState.READY, AgentEvent.CONNECTED): AgentState.ON_CALL,
+    (AgentState.READY, AgentEvent.DIALS): AgentState.ON_CALL,
     (AgentState.READY, AgentEvent.MISSED): AgentState.READY,  # the leg's end was told first
     (AgentState.RINGING, AgentEvent.RANG): AgentState.RINGING,
     (AgentState.RINGING, AgentEvent.CONNECTED): AgentState.ON_CALL,
@@ -77,6 +79,7 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.RINGING, AgentEvent.PAUSE): AgentState.PAUSED,
     (AgentState.ON_CALL, AgentEvent.CONNECTED): AgentState.ON_CALL,
     (AgentState.ON_CALL, AgentEvent.DISCONNECTED): AgentState.WRAP_UP,
+    (AgentState.ON_CALL, AgentEvent.STOPPED_RINGING): AgentState.READY,  # nobody took the call he had placed
     (AgentState.ON_CALL, AgentEvent.PAUSE): AgentState.ON_CALL,  # takes effect after the call
     (AgentState.ON_CALL, AgentEvent.READY): AgentState.ON_CALL,  # takes the asked pause back
     (AgentState.WRAP_UP, AgentEvent.WRAPPED_UP): AgentState.READY,
@@ -84,6 +87,7 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.WRAP_UP, AgentEvent.PAUSE): AgentState.PAUSED,
     (AgentState.WRAP_UP, AgentEvent.SIGN_OUT): AgentState.SIGNED_OUT,
     (AgentState.WRAP_UP, AgentEvent.CONNECTED): AgentState.ON_CALL,  # takes a call by hand
+    (AgentState.WRAP_UP, AgentEvent.DIALS): AgentState.ON_CALL,
     (AgentState.PAUSED, AgentEvent.READY): AgentState.READY,
     (AgentState.PAUSED, AgentEvent.PAUSE): AgentState.PAUSED,
     (AgentState.PAUSED, AgentEvent.SIGN_IN): AgentState.PAUSED,
@@ -92,6 +96,7 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.PAUSED, AgentEvent.MISSED): AgentState.PAUSED,
     (AgentState.PAUSED, AgentEvent.STOPPED_RINGING): AgentState.PAUSED,
     (AgentState.PAUSED, AgentEvent.CONNECTED): AgentState.ON_CALL,
+    (AgentState.PAUSED, AgentEvent.DIALS): AgentState.ON_CALL,
 }
 
 #: Reason of the pause that missed calls bring.
@@ -167,15 +172,23 @@ def step(
             if target is AgentState.READY and 0 < rules.missed_before_pause <= missed:
                 return replace(after, state=AgentState.PAUSED, reason=MISSED_CALLS)
             return after
-        case AgentEvent.CONNECTED:
-            # A pause goes on after a call taken in it; one that only missed calls brought is over.
-            paused = agent.state is AgentState.PAUSED and agent.reason != MISSED_CALLS
+        case AgentEvent.STOPPED_RINGING if agent.state is AgentState.ON_CALL:
+            after = replace(after, call_id=None, next_pause="")
+            return (
+                replace(after, state=AgentState.PAUSED, reason=agent.next_pause)
+                if agent.next_pause
+                else after
+            )
+        case AgentEvent.CONNECTED | AgentEvent.DIALS:
+            # A pause goes on after a call taken in it; one that only missed calls brought is over once he talks.
+            then = agent.reason if agent.state is AgentState.PAUSED else agent.next_pause
+            talks = event is AgentEvent.CONNECTED
             return replace(
                 after,
                 call_id=call_id,
                 missed_in_row=0,
                 reason="",
-                next_pause=agent.reason if paused else agent.next_pause,
+                next_pause="" if talks and then == MISSED_CALLS else then,
                 wrapup_until=None,
             )
         case AgentEvent.DISCONNECTED:

@@ -122,6 +122,26 @@ class AgentDesk:
         """The call is registered, or the wrap-up time is over."""
         return await self._step(agent_id, AgentEvent.WRAPPED_UP, actor=actor)
 
+    async def dials(self, agent_id: str, *, call_id: str) -> None:
+        """He has a call placed: no queue rings him from now on. Signed out or on a call he stays what he is."""
+        try:
+            await self._step(agent_id, AgentEvent.DIALS, actor=agent_id, call_id=call_id)
+        except (StepRefused, NoSuchAgent) as refused:
+            log.debug("agent did not move", action="agent_stayed", agent=agent_id, why=str(refused))
+
+    async def dialed_nothing(self, agent_id: str, *, call_id: str) -> None:
+        """The call he had placed came to nothing before his phone was answered: he is what he was before."""
+
+        def decide(agent: Agent) -> Agent:
+            if agent.call_id != call_id or self._legs.get(agent_id):
+                raise StepRefused(agent.state, AgentEvent.STOPPED_RINGING)
+            return step(agent, AgentEvent.STOPPED_RINGING, self.clock.now(), self.rules)
+
+        try:
+            await self._change(agent_id, AgentEvent.STOPPED_RINGING, decide, actor="service")
+        except (StepRefused, NoSuchAgent) as refused:
+            log.debug("agent did not move", action="agent_stayed", agent=agent_id, why=str(refused))
+
     async def follow(self, facts: Iterable[Fact], call_of: Callable[[Fact], str | None]) -> None:
         """Move agents along with what the switch says of their legs."""
         for fact in facts:
@@ -136,9 +156,12 @@ class AgentDesk:
             if fact.kind is FactKind.LEG_ANSWERED:
                 legs.add(fact.uniqueid)
             elif fact.kind is FactKind.LEG_ENDED:
+                talked = fact.uniqueid in legs
                 legs.discard(fact.uniqueid)
                 if legs:
                     continue
+                if not talked and (placed := call_of(fact)) is not None:
+                    await self.dialed_nothing(agent_id, call_id=placed)
             try:
                 await self._step(agent_id, event, actor="service", call_id=call_of(fact))
             except (StepRefused, NoSuchAgent) as refused:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from asterisk.ami.action import SimpleAction
@@ -10,7 +11,8 @@ from asterisk.ami.action import SimpleAction
 from telephony.agents import Member
 from telephony.asterisk import names
 from telephony.asterisk.ami import AmiEvent
-from telephony.asterisk.link import AsteriskLink
+from telephony.asterisk.link import AsteriskLink, Submission
+from telephony.asterisk.protocol import Headers
 from telephony.asterisk.resync import channels_of, queues_of
 from telephony.clock import Clock
 from telephony.ports import ActionRefused, Channel, Place, Placing, QueueCount
@@ -28,9 +30,13 @@ CONTEXTS: Final[Mapping[Place, str]] = {
 class AsteriskSwitch:
     """`telephony.ports.Switch` over an `AsteriskLink`."""
 
-    def __init__(self, link: AsteriskLink, clock: Clock) -> None:
+    def __init__(
+        self, link: AsteriskLink, clock: Clock, *, unplaced: Callable[[Placing], None] = lambda _placing: None
+    ) -> None:
+        """`unplaced` is told of a call whose first leg nobody answered, or that could not even be rung."""
         self._link = link
         self._clock = clock
+        self._unplaced = unplaced
 
     async def channels(self) -> Sequence[Channel]:
         reply = await self._do("CoreShowChannels")
@@ -113,7 +119,12 @@ class AsteriskSwitch:
         await self._do("MixMonitorMute", Channel=channel, Direction="both", State="1" if muted else "0")
 
     async def place(self, placing: Placing) -> None:
-        await self._originate(
+        def told(outcome: asyncio.Future[Headers]) -> None:
+            answered = outcome.cancelled() or outcome.exception() or outcome.result()["Response"] == "Success"
+            if not answered:
+                self._unplaced(placing)
+
+        submission = await self._originate(
             placing.call_id,
             placing.agent_endpoint,
             names.OUTBOUND,
@@ -121,6 +132,7 @@ class AsteriskSwitch:
             placing.ring_seconds,
             call_id=placing.call_id,
         )
+        submission.outcome.add_done_callback(told)
 
     async def invite(
         self, endpoint: str, place: Place, extension: str, *, call_id: str, channel_id: str
@@ -129,7 +141,7 @@ class AsteriskSwitch:
 
     async def _originate(
         self, channel_id: str, endpoint: str, context: str, extension: str, ring: int, *, call_id: str
-    ) -> None:
+    ) -> Submission:
         keys = {
             "Channel": f"PJSIP/{endpoint}",
             "Context": context,
@@ -142,7 +154,7 @@ class AsteriskSwitch:
         }
         action = SimpleAction("Originate", **keys)
         action.variables = {names.CALL: call_id}
-        await self._link.originate(action, deadline=ring + 60.0)
+        return await self._link.originate(action, deadline=ring + 60.0)
 
     async def _queue_status(self) -> tuple[tuple[QueueCount, ...], tuple[Member, ...]]:
         reply = await self._do("QueueStatus")

@@ -418,6 +418,8 @@ async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -
             assert response.status == 202
             answers.append((await response.json())["call_id"])
     assert answers[0] == answers[1]
+    assert await house.agent_state("agent1") == "on_call", "no queue rings him while his own phone does"
+    assert not house.agents["agent1"].talking
     [opened] = house.rows("SELECT * FROM calls WHERE id = ?", answers[0])
     assert opened["direction"] == "outbound"
     call_id = answers[0]
@@ -440,6 +442,22 @@ async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -
     assert row["talk_seconds"] > 0
     rung = [one for one in house.lab.records() if one.called.endswith("13800138000")]
     assert len(rung) == 1
+
+
+async def test_a_click_that_came_to_nothing_leaves_the_agent_ready(house: House) -> None:
+    """His phone was not answered, or is not there at all; no wrap-up follows."""
+    agent = house.person("agent1")
+    house.agents["agent1"].habits = DECLINES
+    await house.site.post("/calls", {"number": "13800138000", "agent_id": agent.id})
+
+    async def ready() -> bool:
+        return await house.agent_state("agent1") == "ready"
+
+    await until(ready, 5.0, saying="the agent who declined his own call was never ready")
+    changes = house.rows(
+        "SELECT state FROM agent_changes WHERE user_id = ? ORDER BY id DESC LIMIT 2", agent.id
+    )
+    assert [row["state"] for row in changes] == ["ready", "on_call"]
 
 
 @pytest.mark.parametrize("number", ["+442071234567", "19012345678", "hello"])
@@ -547,9 +565,15 @@ async def test_the_same_orders_at_the_command_line(house: House) -> None:
 
 
 async def test_an_agent_whose_phone_is_not_registered_is_passed_over(house: House) -> None:
-    """The last test: one phone is gone for good. Callers and transfers go on at once."""
+    """The last test: one phone is gone for good. Callers and transfers go on at once, and his own click too."""
     gone = house.person("agent2")
     await house.lab.sign_off_agents([gone.phone(PhoneKind.DESK).endpoint])
+    await house.site.post("/calls", {"number": "13800138000", "agent_id": gone.id})
+
+    async def ready() -> bool:
+        return await house.agent_state("agent2") == "ready"
+
+    await until(ready, 5.0, saying="the agent without a phone was never ready again")
     call = await talk(house, "13918002070")
     assert call.first.login == "agent1"
     await call.order("consult", target=to_agent(gone))

@@ -47,6 +47,19 @@ def test_a_member_is_paused_from_the_answer_to_the_end_of_wrap_up() -> None:
     assert after.call_id == "c1", "the disposition needs the call that just ended"
 
 
+@pytest.mark.parametrize("reason", ["", "lunch", MISSED_CALLS])
+def test_a_call_he_has_placed_keeps_the_queue_away_and_may_come_to_nothing(reason: str) -> None:
+    """From the click on, while his own phone still rings; then he is what he was."""
+    before = replace(LI, state=AgentState.PAUSED, reason=reason) if reason else LI
+    dialing = step(before, AgentEvent.DIALS, NOW, RULES, call_id="c1")
+    assert dialing.state is AgentState.ON_CALL
+    assert wanted_members([dialing])[0].paused
+    after = step(dialing, AgentEvent.STOPPED_RINGING, NOW, RULES)
+    assert (after.state, after.reason, after.call_id) == (before.state, reason, None)
+    talking = step(dialing, AgentEvent.CONNECTED, NOW, RULES, call_id="c1")
+    assert talking.next_pause == ("lunch" if reason == "lunch" else "")
+
+
 def test_two_missed_rings_pause_an_agent_with_the_reason() -> None:
     once = step(step(LI, AgentEvent.RANG, NOW, RULES), AgentEvent.MISSED, NOW, RULES)
     twice = step(step(once, AgentEvent.RANG, NOW, RULES), AgentEvent.MISSED, NOW, RULES)
