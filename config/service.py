@@ -64,7 +64,7 @@ from telephony.facts import Fact, FactKind
 from telephony.fences import Fences
 from telephony.hours import WorkingTime
 from telephony.numbers import parse
-from telephony.ports import ActionRefused, Placing, SwitchError
+from telephony.ports import ActionRefused, Channel, Placing, SwitchError
 from telephony.queues import QueueBoard
 from telephony.recordings import keep_days, wav_seconds
 from telephony.tracker import CallChange, call_id
@@ -177,6 +177,9 @@ class Service:
         self._following: asyncio.Queue[Fact] = asyncio.Queue(_FOLLOW_LIMIT)
         #: Calls on hold that lost a leg, and how many more times they are looked at.
         self._held_looks: dict[str, int] = {}
+        #: Facts of agents' legs there was no room for; the switch is asked instead (`_behind`).
+        self.follow_dropped = 0
+        self._behind = False
         self.forwards_ended = 0
         self._orders: set[asyncio.Task[None]] = set()
         self.control = Control(
@@ -352,8 +355,8 @@ class Service:
         facts = [self._with_agent(fact) for fact in facts]
         self.journal.record_soon(*facts)
         for fact in facts:
-            if fact.kind in _FOLLOWED and not self._following.full():
-                self._following.put_nowait(fact)
+            if fact.kind in _FOLLOWED:
+                self._follow_soon(fact)
 
     def _with_agent(self, fact: Fact) -> Fact:
         """A phone rung directly, not by a queue: the switch knows the phone, we know whose it is."""
@@ -362,6 +365,20 @@ class Service:
             return fact
         owner = self.agents.owner_of(str(endpoint))
         return replace(fact, data={**fact.data, "agent": owner}) if owner else fact
+
+    def _follow_soon(self, fact: Fact) -> None:
+        """Where there is no room the fact is counted and the switch asked afterwards who is on a call."""
+        if not self._following.full():
+            self._following.put_nowait(fact)
+            return
+        self.follow_dropped += 1
+        if not self._behind:
+            self._behind = True
+            log.warning(
+                "agents are behind their calls; they are asked for anew",
+                action="follow_overflow",
+                waiting=self._following.qsize(),
+            )
 
     async def _follow(self) -> None:
         """Move agents along with their calls, one after the other, apart from the reading of events."""
@@ -376,6 +393,9 @@ class Service:
             except Exception:
                 # The boundary of one fact: the others are followed, and the service goes on.
                 log.exception("agent not followed", action="agent_not_followed", call=fact.linkedid)
+            if self._behind and self._following.empty():
+                self._behind = False
+                await self._reconcile()
 
     def _order(self, work: Coroutine[None, None, None]) -> None:
         """Do something that an event asks for apart from the reading of events."""
@@ -434,6 +454,10 @@ class Service:
         live = self.journal.live_of(fact.linkedid)
         return live.id if live else call_id(self.journal.system, fact.linkedid, fact.at)
 
+    def _call_on(self, channel: Channel) -> str | None:
+        live = self.journal.live_of(channel.linkedid)
+        return live.id if live else None
+
     async def _resynchronise(self, resync: Resync) -> None:
         """After every (re)connect: who is alive, which calls ended unseen, which members are wanted."""
         snapshot = resync.snapshot
@@ -449,6 +473,7 @@ class Service:
                 [one for one in snapshot.members if one.queue in self.agents.queues],
                 snapshot.channels,
                 at=snapshot.at,
+                call_of=self._call_on,
             )
         except StorageUnavailable as error:
             log.warning("resynchronised without the database", action="resync_partly", why=str(error))
@@ -508,6 +533,7 @@ class Service:
                 [one for one in snapshot.members if one.queue in self.agents.queues],
                 snapshot.channels,
                 at=snapshot.at,
+                call_of=self._call_on,
             )
             for live in self.journal.live_calls():
                 await self._rescue_held(live)  # whose agent's end was not seen, or came too early
@@ -652,6 +678,12 @@ class Service:
         )
         yield Figure(
             name="careline_alarms", help="Alarms of the switch", value=self.alarm_count, kind="counter"
+        )
+        yield Figure(
+            name="careline_agent_facts_dropped",
+            help="Legs of agents not followed one by one; the switch was asked instead",
+            value=self.follow_dropped,
+            kind="counter",
         )
         yield Figure(
             name="careline_forwards_ended",

@@ -41,6 +41,13 @@ _MOVES: Mapping[FactKind, AgentEvent] = {
 }
 #: A leg that ends in these states was never answered.
 _RUNG = (AgentState.RINGING, AgentState.PAUSED)
+#: Who has an answered leg in these states began to talk unseen.
+_FREE = (AgentState.READY, AgentState.RINGING)
+#: Who has no leg at all in these states was left unseen.
+_ENDED_UNSEEN: Mapping[AgentState, AgentEvent] = {
+    AgentState.ON_CALL: AgentEvent.DISCONNECTED,
+    AgentState.RINGING: AgentEvent.STOPPED_RINGING,
+}
 
 
 class NoSuchAgent(AgentError):
@@ -179,9 +186,14 @@ class AgentDesk:
                     continue  # he moved in the meantime
 
     async def reconcile(
-        self, present: Sequence[Member], channels: Sequence[Channel], *, at: datetime | None = None
+        self,
+        present: Sequence[Member],
+        channels: Sequence[Channel],
+        *,
+        at: datetime | None = None,
+        call_of: Callable[[Channel], str | None] = lambda _channel: None,
     ) -> int:
-        """Bring the switch in line with the rows, and the rows with calls that ended unseen.
+        """Bring the switch in line with the rows, and the rows with calls that began or ended unseen.
 
         `present` and `channels` are what the switch said at `at` (None: now): who moved since then is left
         alone. Gives the number of orders given; one that is refused does not keep the others back.
@@ -192,23 +204,27 @@ class AgentDesk:
         busy = {channel.endpoint for channel in channels}
         moved = {agent.id for agent in agents if at is not None and agent.since > at}
         self._legs = {owner: legs for owner, legs in self._legs.items() if owner in moved}
+        talks: dict[str, str | None] = {}
         for channel in channels:
             owner = self._owners.get(channel.endpoint)
             if owner is not None and owner not in moved and channel.is_up:
                 self._legs.setdefault(owner, set()).add(channel.uniqueid)
+                talks[owner] = call_of(channel)
         for place, agent in enumerate(agents):
-            if agent.phone and agent.phone not in busy and agent.id not in moved:
-                event = {
-                    AgentState.ON_CALL: AgentEvent.DISCONNECTED,
-                    AgentState.RINGING: AgentEvent.STOPPED_RINGING,
-                }.get(agent.state)
-                if event is not None:
-                    try:
-                        agents[place] = await self._step(agent.id, event, actor="service")
-                    except (StepRefused, NoSuchAgent) as refused:
-                        log.debug(
-                            "agent did not move", action="agent_stayed", agent=agent.id, why=str(refused)
-                        )
+            if not agent.phone or agent.id in moved:
+                continue
+            event = None
+            if agent.id in talks and agent.state in _FREE:
+                event = AgentEvent.CONNECTED
+            elif agent.phone not in busy:
+                event = _ENDED_UNSEEN.get(agent.state)
+            if event is not None:
+                try:
+                    agents[place] = await self._step(
+                        agent.id, event, actor="service", call_id=talks.get(agent.id)
+                    )
+                except (StepRefused, NoSuchAgent) as refused:
+                    log.debug("agent did not move", action="agent_stayed", agent=agent.id, why=str(refused))
         changes = member_changes(wanted_members(agents), present)
         seen = {agent.id: agent for agent in agents}
         for change in changes:

@@ -119,6 +119,46 @@ async def test_s16_what_a_phone_forwards_is_ended(
     service.database.close()
 
 
+async def test_agents_behind_their_calls_are_asked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is no room for is counted, and afterwards the switch says who is on a call."""
+    monkeypatch.setattr("config.service._FOLLOW_LIMIT", 2)
+    service = Service(Settings(data=tmp_path))
+    followed: list[str] = []
+    asked, third = asyncio.Event(), asyncio.Event()
+
+    async def follow(facts: list[Fact], _call_of: object) -> None:
+        followed.extend(fact.uniqueid for fact in facts)
+        if len(followed) == 3:
+            third.set()
+
+    async def reconcile() -> None:
+        asked.set()
+
+    monkeypatch.setattr(service.agents, "follow", follow)
+    monkeypatch.setattr(service, "_reconcile", reconcile)
+    events = [
+        AmiEvent(
+            f"Event: Hangup\r\nChannel: PJSIP/pdesk-{n}\r\nUniqueid: c-1.{n}\r\nLinkedid: c-1.0\r\n\r\n".encode()
+        )
+        for n in range(3)
+    ]
+    await service._take_events(events)
+    assert service.follow_dropped == 1
+    following = asyncio.create_task(service._follow())
+    await asyncio.wait_for(asked.wait(), 5)
+    assert followed == ["c-1.0", "c-1.1"]
+    asked.clear()
+    await service._take_events(events[:1])
+    await asyncio.wait_for(third.wait(), 5)
+    await asyncio.sleep(0)
+    assert not asked.is_set(), "once is enough"
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    service.database.close()
+
+
 async def test_r29_work_that_hangs_cannot_hold_up_the_end(sqlite_url: str) -> None:
     """A frozen server answers no query; the process ends all the same."""
     database = Database(sqlite_url, readers=1, writers=1, pool_seconds=0.2)

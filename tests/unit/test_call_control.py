@@ -259,3 +259,22 @@ async def test_the_switch_hears_of_changes_in_the_order_of_the_rows() -> None:
     await asyncio.gather(pausing, coming_back)
     assert (rows.agent.state, switch.paused) == (AgentState.READY, {"service": False})
     assert desk.board["01LI"] == rows.agent
+
+
+async def test_a_talk_that_began_unseen_is_seen_when_the_switch_is_asked() -> None:
+    """As when the events of his leg were lost; a call that only rings is none."""
+    rows, switch = Rows(), Members()
+    desk = AgentDesk(
+        rows=rows,
+        switch=switch,  # type: ignore[arg-type]
+        clock=Still(),
+        rules=Rules(),
+        queues=frozenset({"service"}),
+    )
+    await desk.reconcile([], [replace(AGENT, state="Ringing")], call_of=lambda _channel: ID)
+    assert rows.agent.state is AgentState.READY
+    await desk.reconcile([], [AGENT], call_of=lambda _channel: ID)
+    assert (rows.agent.state, rows.agent.call_id) == (AgentState.ON_CALL, ID)
+    assert switch.paused == {"service": True}
+    await desk.reconcile([], [])
+    assert rows.agent.state is AgentState.WRAP_UP
