@@ -7,7 +7,7 @@ transaction of a call, who is told afterwards, and what the ticks do.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -60,7 +60,7 @@ from telephony.calls import Call, CallState
 from telephony.clock import Clock, SystemClock
 from telephony.control import Control, Target
 from telephony.desk import AgentDesk
-from telephony.facts import Fact, FactKind
+from telephony.facts import Fact, FactKind, Source
 from telephony.fences import Fences
 from telephony.hours import WorkingTime
 from telephony.numbers import parse
@@ -79,6 +79,8 @@ log = structlog.get_logger(__name__)
 _DRAIN_SECONDS = 15.0
 #: Times, a second apart, that a call on hold is looked at after it lost a leg.
 _HELD_LOOKS = 10
+#: Q.850 cause of a phone that is not there (subscriber absent).
+_ABSENT = 20
 #: Agents' facts that wait to be followed; beyond it the next reconciliation catches up.
 _FOLLOW_LIMIT = 10_000
 _FOLLOWED = frozenset(
@@ -110,8 +112,8 @@ class Service:
             writers=settings.storage.writers,
             pool_seconds=settings.storage.pool_seconds,
         )
-        #: Files of the switch that no room could be kept for, and why.
-        self._short: dict[str, str] = {}
+        #: Files that no more room could be kept for, and why.
+        self._short: Mapping[str, str] = {}
         #: The lock on PostgreSQL while the service runs.
         self.alone: Alone | None = None
         self.alarms: list[Alarm] = []
@@ -408,6 +410,20 @@ class Service:
             self._order(self._free_dialer(agent_id, placing.call_id))
 
     async def _free_dialer(self, agent_id: str, call: str) -> None:
+        """Nobody took the first leg of a call he had placed. Where it could not even be rung, no event ends it."""
+        live = self.journal.live(call)
+        if live is not None and live.state is not CallState.ENDED:
+            self.journal.record_soon(
+                Fact(
+                    source=Source.SERVICE,
+                    key=f"unplaced:{call}",
+                    kind=FactKind.LEG_ENDED,
+                    at=self.clock.now(),
+                    linkedid=call,
+                    uniqueid=call,
+                    data={"cause": _ABSENT},
+                )
+            )
         try:
             await self.agents.dialed_nothing(agent_id, call_id=call)
         except StorageUnavailable as error:
@@ -623,10 +639,10 @@ class Service:
         return " ".join(await asyncio.to_thread(full_disks, folders)) or None
 
     async def _reserve(self) -> None:
-        """Room for the switch's own log, whatever else fills the disk."""
-        short = dict(await asyncio.to_thread(lambda: list(reserve(self.layout.log))))
+        """Room for the switch's own log and for the spool, whatever else fills the disk."""
+        short = await asyncio.to_thread(reserve, self.layout.log, self.settings.data / "spool")
         if short.keys() - self._short.keys():
-            log.warning("no room kept for the switch's log", action="reserve_short", why=str(short))
+            log.warning("no room kept for the call log", action="reserve_short", why=str(short))
         self._short = short
 
     async def _check_retention(self) -> str | None:

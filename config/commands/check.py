@@ -12,6 +12,7 @@ import typer
 
 from config import menus
 from config.commands.check_calls import check_calls
+from config.disk import full_disks
 from config.secrets import SecretsError, switch_secrets
 from config.secrets import warnings as secret_warnings
 from config.settings import Settings, SettingsError, load
@@ -72,6 +73,7 @@ def _quiet(config: Path | None, settings: Settings) -> Iterator[Finding]:
         require_c_parser()
     except NoCParser as error:
         yield Finding(level=Level.BAD, what=str(error), mend="install aiohttp from a wheel of your platform")
+    yield from _disks(settings)
     yield from _database(settings)
     yield from _menus(settings)
     yield from _addresses(settings)
@@ -80,6 +82,19 @@ def _quiet(config: Path | None, settings: Settings) -> Iterator[Finding]:
             level=Level.WARN,
             what=found.text.get("en", ""),
             mend="calendar.open_dates and calendar.closed_dates",
+        )
+
+
+def _disks(settings: Settings) -> Iterator[Finding]:
+    layout = Layout(data=settings.data.absolute())
+    recordings = settings.telephony.recording.folder
+    folders = (settings.data, Path(recordings or layout.data / "recordings"), layout.log, layout.voicemail)
+    for found in full_disks(folders):
+        yield Finding(
+            level=Level.BAD,
+            what=found,
+            mend="remove old backups and logs, lower telephony.recording.keep_days, or move "
+            "telephony.recording.folder to a larger disk",
         )
 
 
