@@ -53,6 +53,7 @@ from telephony.agents import Agent, Rules
 from telephony.asterisk.ami import Alarm, AmiEvent
 from telephony.asterisk.events import MAPPED, facts_of_all, forwarded_leg
 from telephony.asterisk.link import AsteriskLink
+from telephony.asterisk.living import LivingChannels
 from telephony.asterisk.render import Layout
 from telephony.asterisk.resync import Resync
 from telephony.asterisk.switch import AsteriskSwitch
@@ -157,6 +158,7 @@ class Service:
             clock=self.clock,
         )
         self.switch = AsteriskSwitch(self.link, self.clock, unplaced=self._unplaced)
+        self.living = LivingChannels(lambda: self.link.is_ready, self.switch.channels)
         self.importer = Importer(self.journal, self.database, folder=self.layout.log, clock=self.clock)
         self.reconciler = Reconciler(self.journal, self.database, options=phone, clock=self.clock)
         wrapups = [queue.wrapup_seconds for queue in phone.queues.values()] or [0]
@@ -230,6 +232,7 @@ class Service:
                 margin=settings.ivr.step_margin_seconds,
             ),
             self.clock,
+            live=self.living,
         )
 
         # The web.
@@ -354,6 +357,7 @@ class Service:
         facts = facts_of_all(((event.name, event.get) for event in events), self.clock.now())
         if not facts:
             return
+        self.living.follow(facts)
         facts = [self._with_agent(fact) for fact in facts]
         self.journal.record_soon(*facts)
         for fact in facts:
@@ -477,6 +481,7 @@ class Service:
     async def _resynchronise(self, resync: Resync) -> None:
         """After every (re)connect: who is alive, which calls ended unseen, which members are wanted."""
         snapshot = resync.snapshot
+        self.living.begin(snapshot.channels)
         self.board.look(snapshot.queues, asyncio.get_running_loop().time())
         try:
             await self.database.write(
@@ -705,6 +710,24 @@ class Service:
             name="careline_forwards_ended",
             help="Calls ended that a phone forwarded",
             value=self.forwards_ended,
+            kind="counter",
+        )
+        yield Figure(
+            name="careline_ivr_refused_dead",
+            help="Openings for no living call, refused",
+            value=self.agi.counts.refused_dead,
+            kind="counter",
+        )
+        yield Figure(
+            name="careline_ivr_asked",
+            help="Openings for which the switch was asked whether the call lives",
+            value=self.living.asked,
+            kind="counter",
+        )
+        yield Figure(
+            name="careline_ivr_unsure",
+            help="Openings let in while the switch could not be asked",
+            value=self.living.unsure,
             kind="counter",
         )
         yield Figure(name="careline_ivr_calls", help="Calls in a menu now", value=self.agi.calls)
