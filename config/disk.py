@@ -2,8 +2,8 @@
 
 Asterisk writes CEL, CDR and queue_log without asking whether the line got to the disk, and they are what the
 call log is proved by. So blocks are allocated behind their ends ahead of time: recordings and whatever else
-fills the disk cannot have them, and the next thousands of calls still find room. The files' sizes do not change. The spool gets the same: without it a
-menu serves nobody while the database has no room either.
+fills the disk cannot have them, and the next thousands of calls still find room. The files' sizes do not
+change. The spool gets the same: without it a menu serves nobody while the database has no room either.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from sqlalchemy import make_url
 
 from config.site import Person, Site, merged, private_ports
 from lab.agents import Agent, Habits
@@ -106,7 +107,7 @@ class House:
             with psycopg.connect(url.replace("+psycopg", ""), row_factory=dict_row) as server:
                 wanted = statement.replace("%", "%%").replace("?", "%s")
                 return server.execute(wanted.encode(), values).fetchall()
-        path = self.site.settings.data / "careline.db"
+        path = make_url(self.site.settings.database_url).database
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
         try:
             connection.row_factory = sqlite3.Row
