@@ -14,7 +14,7 @@ from telephony.agents import Agent, AgentState
 from telephony.clock import Clock
 from telephony.control import Control, NoSuchTarget, Target
 from telephony.desk import AgentDesk, NoSuchAgent, NoSuchPhone
-from telephony.fences import DialRefused
+from telephony.fences import DialRefused, TooManyCalls
 from telephony.ports import ActionRefused, QueueCount, SwitchUnavailable
 from telephony.queues import QueueBoard
 from web.ports import Dialed
@@ -125,7 +125,7 @@ class HouseDesk:
         await self._agents.dials(agent_id, call_id=call_id)
         try:
             await self._control.dial(read, phone, call_id=call_id, by=agent_id)
-        except (DialRefused, StorageUnavailable, SwitchUnavailable, ActionRefused):
+        except (DialRefused, TooManyCalls, StorageUnavailable, SwitchUnavailable, ActionRefused):
             await self._agents.dialed_nothing(agent_id, call_id=call_id)
             # It certainly did not ring, so the same key must be able to try again. Where the answer was lost
             # (ActionUnknown) the key stays bound: nobody is rung twice.

@@ -62,7 +62,7 @@ from telephony.clock import Clock, SystemClock
 from telephony.control import Control, Target
 from telephony.desk import AgentDesk
 from telephony.facts import Fact, FactKind, Source
-from telephony.fences import Fences
+from telephony.fences import Fences, Pace
 from telephony.hours import WorkingTime
 from telephony.numbers import parse
 from telephony.ports import ActionRefused, Channel, Placing, SwitchError
@@ -191,6 +191,7 @@ class Service:
             calls=self.journal,
             clock=self.clock,
             fences=Fences(options=phone.fences),
+            pace=Pace(calls_per_second=phone.trunk.calls_per_second),
             recent_dials=self._recent_dials,
             open_outbound=self._open_outbound,
             targets=self._targets,

@@ -6,15 +6,16 @@ recorded as a fact of the call before the next order can see it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
 from telephony.calls import Call, CallId, CallState
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
-from telephony.fences import Fences
+from telephony.fences import Fences, Pace
 from telephony.ports import ActionRefused, Channel, Place, Placing, Side, Switch
 
 TargetKind = Literal["agent", "queue", "department"]
@@ -146,6 +147,8 @@ class Control:
     open_outbound: Callable[[str, str, str], Awaitable[None]]
     #: Extensions that exist at Place.TRANSFER.
     targets: Callable[[], frozenset[str]]
+    #: How fast calls may leave.
+    pace: Pace = field(default_factory=lambda: Pace(calls_per_second=5.0))
     #: Whose phone an endpoint is.
     owner_of: Callable[[str], str | None] = lambda _endpoint: None
 
@@ -284,9 +287,11 @@ class Control:
     async def dial(self, number: str, endpoint: str, *, call_id: str, by: str) -> None:
         """Ring the agent, then the number (E.164). The call's row is committed before anything rings.
 
-        Raises DialRefused by the fences, SwitchError by the switch.
+        Raises DialRefused by the fences, TooManyCalls by the trunk's pace, SwitchError by the switch.
         """
         await self.check_fences(number)
+        if wait := self.pace.reserve(self.clock.monotonic()):
+            await asyncio.sleep(wait)
         await self.open_outbound(call_id, number, by)
         await self.switch.place(Placing(call_id=call_id, agent_endpoint=endpoint, number=number))
 

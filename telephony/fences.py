@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from telephony.options import FenceOptions
@@ -17,6 +18,39 @@ class DialRefused(Exception):
     def __init__(self, rule: str, sentence: str) -> None:
         self.rule = rule
         super().__init__(sentence)
+
+
+class TooManyCalls(Exception):
+    """More calls are being placed than the trunk takes; nothing was dialed."""
+
+    error_id = "too-many-calls"
+    retryable = True
+
+    def __init__(self, wait_seconds: int) -> None:
+        self.wait_seconds = wait_seconds
+        super().__init__(f"Too many calls just now; nothing was dialed. Try again in {wait_seconds} s.")
+
+
+@dataclass(kw_only=True, slots=True)
+class Pace:
+    """A token bucket of one: calls leave at `calls_per_second` (telephony.trunk), never in a burst.
+
+    A call whose turn comes within `patience` seconds is given that turn; the others are refused.
+    """
+
+    calls_per_second: float
+    patience: float = 1.0
+    #: When the next call may leave, in the time `reserve` is given.
+    _free_at: float = field(default=-math.inf)
+
+    def reserve(self, now: float) -> float:
+        """Take a turn at `now` (monotonic seconds); gives the seconds until it. Raises TooManyCalls."""
+        turn = max(now, self._free_at)
+        wait = turn - now
+        if wait > self.patience:
+            raise TooManyCalls(math.ceil(wait))
+        self._free_at = turn + 1 / self.calls_per_second
+        return wait
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

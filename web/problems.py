@@ -63,6 +63,7 @@ STATUS: Final[Mapping[str, int]] = {
     "agent-error": 409,
     "agent-step-refused": 409,
     "dial-refused": 403,
+    "too-many-calls": 429,
     "switch-unavailable": 503,
     "switch-action-unknown": 504,
     "switch-action-refused": 502,

@@ -15,7 +15,7 @@ from access.users import Principal, Via
 from config.desk import HouseDesk
 from storage.database import Database, StorageUnavailable
 from telephony.control import Control
-from telephony.fences import DialRefused, Fences
+from telephony.fences import DialRefused, Fences, Pace, TooManyCalls
 from telephony.numbers import parse
 from telephony.options import FenceOptions
 from telephony.ports import ActionRefused, ActionUnknown, Placing, SwitchUnavailable
@@ -39,7 +39,7 @@ class Line:
         self.placed.append(placing)
 
 
-def desk_over(database: Database, clock: FrozenClock, line: Line) -> HouseDesk:
+def desk_over(database: Database, clock: FrozenClock, line: Line, *, a_second: float = 1000.0) -> HouseDesk:
     async def recent() -> list[Any]:
         return []
 
@@ -50,17 +50,21 @@ def desk_over(database: Database, clock: FrozenClock, line: Line) -> HouseDesk:
     async def phones_of(agent_id: str) -> list[str]:
         return ["pabcdef"]
 
+    async def moves(agent_id: str, *, call_id: str) -> None:
+        return None
+
     control = Control(
         switch=line,  # type: ignore[arg-type]
         calls=SimpleNamespace(),  # type: ignore[arg-type]
         clock=clock,
         fences=Fences(options=FenceOptions()),
+        pace=Pace(calls_per_second=a_second),
         recent_dials=recent,
         open_outbound=open_outbound,
         targets=frozenset,
     )
     return HouseDesk(
-        agents=SimpleNamespace(board={}, phones_of=phones_of),  # type: ignore[arg-type]
+        agents=SimpleNamespace(board={}, phones_of=phones_of, dials=moves, dialed_nothing=moves),  # type: ignore[arg-type]
         control=control,
         board=SimpleNamespace(),  # type: ignore[arg-type]
         database=database,
@@ -129,3 +133,17 @@ async def test_a_refused_number_binds_no_key(database: Database, clock: FrozenCl
         with pytest.raises(DialRefused):
             await desk.dial("U1", number, ONCE, BY)
     assert not (await desk.dial("U1", "13812345678", ONCE, BY)).replayed
+
+
+async def test_calls_beyond_the_trunks_pace_are_refused_and_bind_no_key(
+    database: Database, clock: FrozenClock
+) -> None:
+    line = Line()
+    desk = desk_over(database, clock, line, a_second=0.1)
+    await desk.dial("U1", "13812345678", None, BY)
+    with pytest.raises(TooManyCalls, match="Try again in 10 s"):
+        await desk.dial("U1", "13900000000", ONCE, BY)
+    assert len(line.placed) == 1
+    clock.advance(10)
+    assert not (await desk.dial("U1", "13900000000", ONCE, BY)).replayed
+    assert len(line.placed) == 2
