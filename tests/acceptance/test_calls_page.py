@@ -12,7 +12,9 @@ from fixtures_web import PASSWORD, Office, OfficeMaker
 from playwright.async_api import Page, ViewportSize, async_playwright, expect
 
 from access.permissions import Role
+from storage import calls
 from telephony.calls import CallState, Outcome
+from telephony.facts import Fact, FactKind, Source
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -133,6 +135,50 @@ async def test_the_list_is_used_by_keyboard_alone(page: Page, house: Office) -> 
     await page.keyboard.press("Enter")
     await expect(page.locator("#rows tr")).to_have_count(1)
     await expect(page.locator("#rows")).to_contain_text("138 0000 0002")
+
+
+@pytest.mark.parametrize(
+    ("login", "rating", "unwilling", "blocked"),
+    [
+        ("wang", "客户评分4 分（满分 5 分）", "录音客户不同意录音", "拦截原因号码在黑名单中"),
+        (
+            "chen",
+            "Customer's rating4 of 5",
+            "RecordingThe customer did not want it",
+            "Refused becauseThe number is on the list of blocked callers",
+        ),
+    ],
+)
+async def test_the_details_tell_the_rating_and_what_was_refused(
+    page: Page, house: Office, login: str, rating: str, unwilling: str, blocked: str
+) -> None:
+    agent = house.users["wang"].id
+    rated = house.add_call(
+        number="+8613800000001", outcome=Outcome.ANSWERED, rating=4, agent_id=agent, recording="a.wav"
+    )
+    refusal = Fact(
+        source=Source.AGI,
+        key="n",
+        kind=FactKind.NOTICE_GIVEN,
+        at=rated.started_at,
+        linkedid=rated.linkedid,
+        uniqueid=rated.linkedid,
+        data={"notice": "recording", "refused": True},
+    )
+    house.database.write_now(lambda connection: calls.add_facts(connection, [(rated.id, refusal)]))
+    turned = house.add_call(
+        number="+8613800000002", outcome=Outcome.REFUSED, refused_by="blocked", agent_id=agent
+    )
+    await sign_in(page, house, login)
+    await page.get_by_text("全部" if login == "wang" else "All", exact=True).click()
+    await page.locator(f'tr[data-id="{rated.id}"]').click()
+    for said in (rating, unwilling):
+        await expect(page.locator("#detail dl")).to_contain_text(said)
+    await expect(page.locator("#detail dl")).not_to_contain_text(blocked)
+    await page.keyboard.press("Escape")
+    await page.locator(f'tr[data-id="{turned.id}"]').click()
+    await expect(page.locator("#detail dl")).to_contain_text(blocked)
+    await expect(page.locator("#detail dl")).not_to_contain_text(rating)
 
 
 async def test_language_and_colours_stay_with_the_user(page: Page, house: Office) -> None:

@@ -12,6 +12,7 @@ import pytest
 from access.permissions import Role
 from access.users import LANGUAGES, THEMES
 from crm.records.matching import Sign, Unmatched
+from telephony.asterisk import names
 from telephony.calls import CallState, Direction, Outcome
 from telephony.facts import FactKind
 from web.languages import text, texts
@@ -20,6 +21,7 @@ from web.pages.calls import SCRIPT_TEXTS
 WEB = Path(__file__).parents[2] / "web"
 TEMPLATES = sorted((WEB / "templates").glob("*.html"))
 SCRIPTS = sorted((WEB / "static").glob("*.js"))
+FENCES = [name for name in dir(names) if name.startswith("FENCE_")]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -47,6 +49,7 @@ def built_keys() -> set[str]:
         *(f"live.{word}" for word in ("on", "off", "ended")),
         *(f"calls.none.{word}" for word in ("open", "all", "search")),
         *(f"error.{status}" for status in (400, 401, 403, 404, 429, 500, 503)),
+        *(f"refused.{word}" for word in ("blocked", *(getattr(names, name) for name in FENCES))),
         *(f"explained.{word}" for word in (*Sign, *Unmatched, "not_looked_up", "internal")),
     }
 

@@ -35,6 +35,7 @@ SCRIPT_TEXTS = (
     "calls.",
     "column.",
     "detail.",
+    "refused.",
 )
 
 

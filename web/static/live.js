@@ -259,6 +259,10 @@
     add("detail.keys", call.keys);
     add("column.wait", call.queued_at ? span(waited(call)) : "");
     add("column.talk", call.connected_at ? span(talked(call)) : "");
+    add("detail.rating", call.rating ? texts["detail.rating.of"].replace("{rating}", call.rating) : "");
+    const unwilling = found.facts.some((fact) => fact.kind === "notice_given" && fact.data.refused === true);
+    add("detail.recording", unwilling ? texts["detail.recording.refused"] : call.recorded ? texts["detail.recording.yes"] : "");
+    add("detail.refused_by", call.refused_by ? texts["refused." + call.refused_by] || call.refused_by : "");
     add("detail.id", call.id);
     detail.querySelector("h3").hidden = !found.facts.length;
     for (const fact of found.facts) {
