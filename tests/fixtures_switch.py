@@ -400,6 +400,7 @@ async def sipp(switch_folder: Path) -> AsyncIterator[StartSipp]:
     ) -> SippRun:
         folder = switch_folder / f"sipp{len(started)}"
         folder.mkdir()
+        (folder / "speech.alaw").write_bytes(bytes((0x20, 0xA0) * 4000))  # a second of a loud tone
         port = port or free_udp()
         keys = {"from": "13800138000", "name": "", **keys}
         login = ["-au", keys["user"], "-ap", keys.pop("secret")] if "secret" in keys else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -131,20 +132,27 @@ def _analyze(engine: Engine) -> None:
 
 
 def _plan(database: Database, ask: Callable[[Connection], object]) -> str:
-    """How the engine answers the statements of `ask`."""
+    """How the engine answers the statements of `ask`, those below SQLAlchemy included."""
     said: list[tuple[str, Any]] = []
 
     def note(_c: object, _u: object, statement: str, values: Any, _x: object, _m: object) -> None:
         said.append((statement, values))
 
     def work(connection: Connection) -> str:
-        event.listen(connection, "before_cursor_execute", note)
-        ask(connection)
-        event.remove(connection, "before_cursor_execute", note)
+        raw = connection.connection.driver_connection
+        if isinstance(raw, sqlite3.Connection):
+            raw.set_trace_callback(lambda statement: said.append((statement, ())))
+            ask(connection)
+            raw.set_trace_callback(None)
+        else:
+            event.listen(connection, "before_cursor_execute", note)
+            ask(connection)
+            event.remove(connection, "before_cursor_execute", note)
         explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
         lines = []
-        for statement, values in list(said):
-            lines += [str(tuple(row)) for row in connection.exec_driver_sql(explain + statement, values)]
+        for statement, values in said:
+            if statement.lstrip().upper().startswith(("SELECT", "WITH")):
+                lines += [str(tuple(row)) for row in connection.exec_driver_sql(explain + statement, values)]
         return "\n".join(lines)
 
     return database.read_now(work)
