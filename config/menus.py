@@ -106,8 +106,15 @@ class SafeJournal:
         self._journal = journal
 
     async def record(self, *facts: Fact) -> None:
-        """Store facts; durable when it returns."""
+        """Store facts; their call has its row when it returns."""
         try:
             await self._journal.record(*facts)
+        except StorageUnavailable as error:
+            raise Unavailable(str(error)) from error
+
+    async def secure(self, *facts: Fact) -> None:
+        """Make facts durable; their row follows in a moment."""
+        try:
+            await self._journal.secure(*facts)
         except StorageUnavailable as error:
             raise Unavailable(str(error)) from error

@@ -326,7 +326,7 @@ class Host:
         if not facts:
             return
         try:
-            await self._journal.record(*facts)
+            await self._journal.secure(*facts)
         except Unavailable as error:
             log.error("steps not stored", action="ivr_steps_lost", facts=len(facts), error=str(error))
 
@@ -334,7 +334,7 @@ class Host:
         """Store everything about the call now. A log that takes nothing must not keep a caller from people."""
         facts, call.facts = [*call.facts, last], []
         try:
-            await self._journal.record(*facts)
+            await self._journal.secure(*facts)
         except Unavailable as error:
             log.error("result not stored", action="ivr_result_lost", call=call.call_id, error=str(error))
 

@@ -262,7 +262,13 @@ class Journal(Protocol):
     """The call log."""
 
     async def record(self, *facts: Fact) -> None:
-        """Store facts; durable when it returns. Raises Unavailable where not even a spool file took them."""
+        """Store facts; their call has its row, or they wait on disk, when it returns.
+
+        Raises Unavailable where not even a spool file took them.
+        """
+
+    async def secure(self, *facts: Fact) -> None:
+        """Make facts durable at once; the call's row shows them a moment later. Raises as `record`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

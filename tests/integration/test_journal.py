@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from access.ids import new_id
 from storage import calls as store
+from storage.ahead import Ahead
 from storage.database import Database, StorageUnavailable
 from storage.journal import Journal, pace_at
 from storage.spool import Spool
@@ -267,6 +268,68 @@ async def test_r21_what_was_spooled_before_a_crash_is_stored_at_the_next_start(
     assert page.total == 2
     assert {call.state for call in page.calls} == {CallState.ENDED}
     assert not spool.path.exists()
+
+
+async def test_what_is_secured_is_on_the_disk_at_once_and_in_its_row_soon(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running(database, tmp_path, pace_seconds=0.3) as journal:
+        await journal.record(*ivr_call(1)[:3])
+        await asyncio.gather(*(journal.secure(each) for each in ivr_call(1)[3:]))
+        assert list(Ahead(tmp_path).left()) == ivr_call(1)[3:]
+        before = await database.read(store.find)
+        assert before.calls[0].keys == ""  # the next transaction is 0.3 s away
+        await until(lambda: journal.state().stored >= len(ivr_call(1)))
+        (call,) = (await database.read(store.find)).calls
+        assert (call.keys, call.state) == ("menu=1", CallState.ENDED)
+    assert not Ahead(tmp_path).left()  # an orderly end leaves nothing to be done
+
+
+async def test_what_was_secured_before_a_crash_is_stored_at_the_next_start(
+    database: Database, tmp_path: Path
+) -> None:
+    dead = Journal(database, system="careline", number_of=number_of, spool_folder=tmp_path)
+    async with asyncio.timeout(5):
+        await dead.secure(*ivr_call(1))  # nobody runs it: its transaction never comes
+    with dead._ahead.path.open("ab") as file:
+        file.write(b'["ami","torn')
+    assert (await database.read(store.find)).total == 0
+    async with running(database, tmp_path) as journal:
+        await until(lambda: journal.state().stored >= len(ivr_call(1)))
+        assert not journal.saving_delayed
+        (call,) = (await database.read(store.find)).calls
+        assert (call.linkedid, call.keys) == (ivr_call(1)[0].linkedid, "menu=1")
+        await journal.secure(*ivr_call(2))
+    assert (await database.read(store.find)).total == 2
+
+
+async def test_a_disk_that_takes_nothing_ahead_makes_the_caller_wait_for_the_transaction(
+    database: Database, tmp_path: Path
+) -> None:
+    async with running(database, tmp_path) as journal:
+        journal._ahead.path.mkdir()  # no file can be opened there
+        await journal.secure(*ivr_call(1))
+        assert (await database.read(store.find)).calls[0].keys == "menu=1"
+        await journal.secure(*ivr_call(2))
+        assert (await database.read(store.find)).total == 2
+
+
+async def test_an_outbound_call_the_log_refuses_is_not_dialed(
+    sqlite_url: str, open_database: Any, tmp_path: Path
+) -> None:
+    database = open_database(sqlite_url)
+
+    def refuse(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER refuse BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+
+    await database.write(refuse)
+    async with running(database, tmp_path) as journal:
+        with pytest.raises(StorageUnavailable, match="nothing was dialed"):
+            await journal.open_outbound(new_id(T0), "+8613900000009", "agent", T0)
+        assert journal.state().refused == 1
+        assert "outbound:" in (tmp_path / "refused.jsonl").read_text(encoding="utf-8")
 
 
 async def test_r23_a_database_locked_from_outside_makes_nobody_wait(

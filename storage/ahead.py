@@ -1,0 +1,72 @@
+"""Facts on disk before their transaction: what somebody waits for is safe in a millisecond, its row follows.
+
+One file, open for appending while the journal lives. It is emptied when all it holds is stored; what a crash
+leaves in it is stored at the next start (storing a fact twice changes nothing).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from storage.spool import fact_of, line_of
+from telephony.facts import Fact
+
+
+class Ahead:
+    """Used by one thread at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ahead.jsonl"
+        #: Bytes in the file.
+        self.size = 0
+        self._file: int | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def append(self, facts: Iterable[Fact]) -> None:
+        """Add facts; they are on the disk when this returns. Raises OSError; none of them is promised then."""
+        text = "".join([line_of(fact) + "\n" for fact in facts]).encode()
+        if self._file is None:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self.size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, text) != len(text):
+                raise OSError(f"{self.path} took only a part.")
+            os.fdatasync(self._file)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self.size)
+            self.close()
+            raise
+        self.size += len(text)
+
+    def left(self) -> Sequence[Fact]:
+        """What an earlier process left; a torn line was never promised to anybody. Raises OSError."""
+        facts = []
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return ()
+        self.size = len(text)
+        lines = text.split(b"\n")
+        for line in lines:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                facts.append(fact_of(line.decode("utf-8")))
+        return facts
+
+    def clear(self) -> None:
+        """All of it is stored. Where the disk refuses, the file stays: its facts are known by their keys."""
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                os.ftruncate(self._file, 0)
+            elif self.path.exists():
+                os.truncate(self.path, 0)
+            self.size = 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
