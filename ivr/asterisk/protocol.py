@@ -99,6 +99,12 @@ class Result:
         return "(timeout)" in self.rest
 
 
+#: The results of commands that went well, and single keys, as Asterisk writes them.
+_PLAIN_RESULTS: Final[Mapping[bytes, Result]] = {
+    f"200 result={value}".encode(): Result(code=200, value=value, rest="") for value in "0123456789"
+}
+
+
 def parse_opening(block: bytes) -> Opening:
     """The opening in a block without its final blank line. Raises OpeningRefused."""
     if len(block) > MOST_BYTES:
@@ -175,6 +181,8 @@ def expires_at(opening: Opening) -> datetime:
 
 def parse_result(line: bytes) -> Result:
     """The result in one line. Raises ResultRefused, and LineGone for HANGUP and 511."""
+    if line in _PLAIN_RESULTS:  # nearly all of them
+        return _PLAIN_RESULTS[line]
     text = line.rstrip(b"\r\n")
     if text == b"HANGUP":
         raise LineGone("the caller hung up")

@@ -301,6 +301,12 @@ class _Connection(asyncio.Protocol):
         self.transport.write(command)
         return waiter
 
+    def say(self, command: bytes) -> None:
+        """Send a command whose result nobody waits for. Raises LineGone."""
+        if self.gone or self.transport is None:
+            raise LineGone("the switch closed the connection")
+        self.transport.write(command)
+
     def _results(self) -> None:
         while (end := self._buffer.find(b"\n")) >= 0:
             line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
@@ -420,8 +426,12 @@ class AgiLine:
             await self._connection.send(protocol.stream_file(file), playing + self._margin + _GRACE_SECONDS)
 
     async def release(self, variables: Sequence[tuple[str, str]]) -> None:
-        """Set the variables, the route last, and close."""
-        await self._connection.send(protocol.set_variables(variables), COMMAND_SECONDS)
+        """Set the variables, the route last, and close.
+
+        The result is not waited for: the switch reads the command before it sees the end of the connection, and
+        there is nothing left to do about a result.
+        """
+        self._connection.say(protocol.set_variables(variables))
         self._connection.close()
 
     async def _arm(self, budget: float) -> None:
