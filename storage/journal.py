@@ -129,7 +129,7 @@ class Journal:
         most_spool_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         """`linger_seconds`: how long facts nobody waits for are collected. `pace_seconds`: least time between
-        two transactions, so that a busy hour shares them, up to three times that in a very busy one (`pace_at`);
+        two transactions, so that a busy hour shares them, up to five times that in a very busy one (`pace_at`);
         the first after a rest goes at once.
         `patience_seconds`: how long a transaction may take before facts go to the spool meanwhile.
         """
@@ -753,13 +753,13 @@ class Journal:
 
 
 def pace_at(rate: float, least: float) -> float:
-    """Seconds between two transactions when `rate` callers a second wait for one.
+    """Seconds between two transactions when `rate` callers a second wait for one or were let go ahead of it.
 
-    One after a pause finds cold caches and costs as much as several more calls inside a shared one. From
-    forty waiting a second on (twenty calls, each of which waits twice) it is twice the least, from eighty on
-    three times: on average 20 ms more before a greeting.
+    One after a pause finds cold caches and costs as much as several more calls inside a shared one. At eighty a
+    second (forty calls, each of which counts twice) it is five times the least and no longer: on average 40 ms
+    more before a greeting, and nothing for a key (`Journal.secure`).
     """
-    return least * (1 + min(2.0, rate / 40))
+    return least * (1 + min(4.0, rate / 20))
 
 
 def _outcome(work: asyncio.Future[_Result]) -> _Result | Exception:
