@@ -189,9 +189,23 @@ def test_departments_and_last_resort() -> None:
         hotline=HotlineOptions(last_resort_phone="pDesk00000000001"),
     )
     text = texts(options)["extensions.conf"]
-    assert f"Dial(Local/+862161234567@{names.OUTBOUND}/n,60,m)" in text
-    assert f"exten => department-care,1,Set(CL_HOPS=0)\n same => n,Goto({names.QUEUES},service,1)" in text
-    assert "Dial(PJSIP/pDesk00000000001,45,m)" in text
+    assert f"Dial(Local/+862161234567@{names.OUTBOUND}/n,60,im${{CL_STAYS}})" in text
+    assert f" same => n,Set(CL_HOPS=0)\n same => n,Goto({names.QUEUES},service,1)" in text
+    assert "exten => department-care,1,Gosub(stays,1(${EXTEN}))" in text
+    assert "Dial(PJSIP/pDesk00000000001,45,im)" in text
+
+
+def test_s16_no_dial_and_no_queue_follows_a_forwarding() -> None:
+    """Option i everywhere, so that a new line cannot forget it; Dial's third argument, Queue's second."""
+    options = TelephonyOptions(
+        departments={"parts": DepartmentOptions(number="+862161234567")},
+        hotline=HotlineOptions(last_resort_phone="pDesk00000000001"),
+    )
+    lines = [line for line in texts(options)["extensions.conf"].splitlines() if not line.startswith(";")]
+    orders = [line for line in lines if re.search(r",(Dial|Queue)\(", line)]
+    assert len(orders) > 8
+    for line in orders:
+        assert re.search(r",Dial\(.*,i[mS]?|,Queue\([^,]+,iC", line), line
 
 
 @pytest.mark.parametrize(
