@@ -1,7 +1,9 @@
-"""Facts on disk before their transaction: what somebody waits for is safe in a millisecond, its row follows.
+"""Facts in a file ahead of their transaction: they outlive this process at once, and their row follows.
 
-One file, open for appending while the journal lives. It is emptied when all it holds is stored; what a crash
-leaves in it is stored at the next start (storing a fact twice changes nothing).
+One file, open for appending while the journal lives. It is not flushed to the disk: it is there for the death of
+the service, in which calls go on; a machine that dies ends its calls too, and their rows, flushed at their arrival,
+say so (docs/decisions/0023-what-a-caller-chose-goes-ahead.md). It is emptied when all it holds is stored; what a
+crash leaves in it is stored at the next start (storing a fact twice changes nothing).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ class Ahead:
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, facts: Iterable[Fact]) -> None:
-        """Add facts; they are on the disk when this returns. Raises OSError; none of them is promised then."""
+        """Add facts; the system has them when this returns. Raises OSError; none of them is promised then."""
         text = "".join([line_of(fact) + "\n" for fact in facts]).encode()
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -34,7 +36,6 @@ class Ahead:
         try:
             if os.write(self._file, text) != len(text):
                 raise OSError(f"{self.path} took only a part.")
-            os.fdatasync(self._file)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._file, self.size)

@@ -197,8 +197,8 @@ class Journal:
         await done
 
     async def secure(self, *facts: Fact) -> None:
-        """Make facts durable at once, on the disk ahead of their transaction; they reach the call's row within
-        a moment (`linger_seconds`), or at the next start after a crash.
+        """Make facts outlive this process at once, in a file ahead of their transaction; they reach the call's
+        row and the disk within a moment (`linger_seconds`), or at the next start after a crash.
 
         For what the switch must not hear before it is safe, but nobody has to read at once. Raises as `record`.
         """
@@ -355,7 +355,7 @@ class Journal:
             self._pending.append(_Waiting(left, ahead=True))
 
     def _secure_all(self) -> None:
-        """One line-up on the disk for all who asked in this round of the loop."""
+        """One write for all who asked in this round of the loop."""
         securing, self._securing = self._securing, []
         began = time.monotonic()
         try:
@@ -753,13 +753,13 @@ class Journal:
 
 
 def pace_at(rate: float, least: float) -> float:
-    """Seconds between two transactions when `rate` callers a second wait for one or were let go ahead of it.
+    """Seconds between two transactions when `rate` facts a second are waited for (two a call).
 
-    One after a pause finds cold caches and costs as much as several more calls inside a shared one. At eighty a
-    second (forty calls, each of which counts twice) it is five times the least and no longer: on average 40 ms
-    more before a greeting, and nothing for a key (`Journal.secure`).
+    A transaction after a pause finds cold caches and costs as much as several more calls inside a shared one. At
+    twenty calls a second it is twice the least, at eighty five times and no longer: on average 40 ms more before a
+    greeting, and nothing for a key (`Journal.secure`).
     """
-    return least * (1 + min(4.0, rate / 20))
+    return least * (1 + min(4.0, rate / 40))
 
 
 def _outcome(work: asyncio.Future[_Result]) -> _Result | Exception:

@@ -557,5 +557,5 @@ async def test_new_callers_are_looked_up_with_their_arrival(database: Database, 
 
 def test_a_busy_hour_shares_transactions() -> None:
     assert pace_at(0, 0.02) == 0.02
-    assert pace_at(20, 0.02) == 0.04
-    assert pace_at(80, 0.02) == pace_at(500, 0.02) == 0.1
+    assert pace_at(40, 0.02) == 0.04
+    assert pace_at(160, 0.02) == pace_at(500, 0.02) == 0.1
