@@ -81,7 +81,8 @@ _FENCES = """Set(GROUP(trunk)=trunk)
  same => n,Set(CL_FROM=${FILTER(0-9A-Za-z+,${CALLERID(num)})})
  same => n,Set(CALLERID(num)=${CL_FROM:0:64})
  same => n,Set(CALLERID(name)=)
- same => n,Set(CALLERID(ani)=)"""
+ same => n,Set(CALLERID(ani)=)
+ same => n,Set(CDR(userfield)=${FILTER(0-9A-Za-z@._\\-,${CHANNEL(pjsip,call-id)})})"""
 
 _INFO = """<send retrans="500"><![CDATA[
 INFO [next_url] SIP/2.0
