@@ -1,6 +1,6 @@
 """The services behind the hotline benchmark, each in a process of its own.
 
-python -m bench._hotline_service careline|plain --port P --secret S --data FOLDER [--menus N] [--ami]
+python -m bench._hotline_service careline|plain|whole --port P --secret S --data FOLDER [--menus N] [--ami]
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from pathlib import Path
 
 import uvloop
 
+from config.logs import configure
 from config.menu_ports import CustomerDirectory
 from config.menus import SafeJournal
+from config.service import Service
+from config.settings import LogOptions, Settings
 from ivr.asterisk.server import AgiServer, Door
 from ivr.engine import Limits
 from ivr.flow import Flow
 from ivr.host import Host, Menus
 from ivr.loader import House, read_flow
+from ivr.options import IvrOptions
 from ivr.ports import (
     Arrival,
     AskCallback,
@@ -43,6 +47,8 @@ from telephony.clock import SystemClock
 from telephony.facts import Fact, FactKind, Source
 from telephony.hours import OpenState
 from telephony.numbers import E164, parse
+from telephony.options import TelephonyOptions
+from web.options import WebOptions
 
 #: Customers whose numbers the callers of the benchmark have.
 CUSTOMERS = 500
@@ -151,6 +157,34 @@ async def careline(port: int, secret: str, data: Path, menus: int, *, ami: bool)
     print(f"counts {host.counts.calls} {host.counts.routed} {host.counts.hung_up}", flush=True)
 
 
+async def whole(data: Path, menus: int, port: int) -> None:
+    """Everything `careline run` is, with the benchmark's menu in place of the shipped ones."""
+    options = TelephonyOptions.model_validate_json((data / "telephony.json").read_bytes())
+    settings = Settings(
+        data=data,
+        telephony=options,
+        ivr=IvrOptions(prompts=str(data / "prompts"), max_calls=5000),
+        web=WebOptions(port=port),
+        log=LogOptions(level="warning"),
+    )
+    configure(settings.log)
+    upgrade(settings.database_url)
+    database = Database(settings.database_url)
+    await database.write(_add_customers)
+    database.close()
+    service = Service(settings)
+    service.host.menus = Menus(numbers={}, default=bench_flow(menus))
+    stop = asyncio.Event()
+    running = asyncio.create_task(service.run(stop), name="service")
+    while not (running.done() or service.link.is_ready):  # noqa: ASYNC110 - it says so nowhere
+        await asyncio.sleep(0.05)
+    if not running.done():
+        print("ready", flush=True)
+        await _told_to_stop()
+        stop.set()
+    await running
+
+
 def _ami(arrival: Arrival, kind: FactKind, at: datetime, data: Mapping[str, str | int | bool]) -> Fact:
     return Fact(
         source=Source.AMI,
@@ -219,7 +253,7 @@ async def _told_to_stop() -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("which", choices=("careline", "plain"))
+    parser.add_argument("which", choices=("careline", "plain", "whole"))
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--secret", default="")
     parser.add_argument("--data", type=Path, required=True)
@@ -228,6 +262,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.which == "careline":
         uvloop.run(careline(given.port, given.secret, given.data, given.menus, ami=given.ami))
+    elif given.which == "whole":
+        uvloop.run(whole(given.data, given.menus, given.port + 1))
     else:
         asyncio.run(plain(given.port, given.data, given.menus))
 

@@ -1,7 +1,9 @@
-"""`python -m bench hotline`: the same callers on the same Asterisk, answered in three ways, side by side.
+"""`python -m bench hotline`: the same callers on the same Asterisk, answered in four ways, side by side.
 
 (a) pure dialplan that stores its answers in Asterisk's own database; (b) a plain FastAGI server on asyncio
-streams; (c) Careline's host with recognition, every step in the call log, and the route as its last act.
+streams; (c) Careline's host with recognition, every step in the call log, and the route as its last act; (d) the
+whole of `careline run`: (c) with the manager's events of every channel, queues, agents, reconciliation, the import
+of CEL and CDR, and the web.
 Callers answer three prompts of 0.2 s with one key each (SIP INFO); then the call is ended. Every way keeps
 the same fences before it and CEL and CDR after it. First the rate is raised until more than 1 % of the calls
 fail or a step's p99 passes 250 ms; then every way is run at 25, 50 and 80 % of what the dialplan reached, in
@@ -53,8 +55,13 @@ SLOWEST_STEP = 0.25
 SHARES = (0.25, 0.5, 0.8)
 #: Where switch and service run; callers are on core 1. None: wherever the system puts them.
 PLACES: Mapping[str, tuple[int, int] | None] = {"one": (0, 0), "two": (0, 1), "any": None}
-#: The three ways and the numbers that lead to them.
-ARMS: Mapping[str, str] = {"dialplan": "7001", "plain": "7002", "careline": "4008001234"}
+#: The four ways and the numbers that lead to them.
+ARMS: Mapping[str, str] = {
+    "dialplan": "7001",
+    "plain": "7002",
+    "careline": "4008001234",
+    "whole": "4008001234",
+}
 SECRET = "secret-of-the-benchmark"  # noqa: S105 - of a switch that lives for minutes, on loopback
 
 _DIALPLAN = """
@@ -312,13 +319,19 @@ async def _switch(folder: Path, plan: Plan) -> AsyncIterator[tuple[AsteriskProce
         trunk=TrunkOptions(port=free_port(socket.SOCK_DGRAM), channels=2000, codecs=["ulaw"]),
         fences=FenceOptions(),
         switch=SwitchOptions(
-            ami_port=free_port(), http_port=free_port(), agi_port=free_port(), max_calls=5000
+            ami_port=free_port(),
+            http_port=free_port(),
+            agi_port=free_port(),
+            max_calls=5000,
+            ami_events_secret="events-of-the-benchmark",  # noqa: S106 - as SECRET
+            ami_actions_secret="actions-of-the-benchmark",  # noqa: S106 - as SECRET
+            agi_secret=SECRET,
         ),
     )
     secrets = SwitchSecrets(
-        ami_events_secret="events-of-the-benchmark",  # noqa: S106 - as SECRET
-        ami_actions_secret="actions-of-the-benchmark",  # noqa: S106 - as SECRET
-        agi_secret=SECRET,
+        ami_events_secret=options.switch.ami_events_secret,
+        ami_actions_secret=options.switch.ami_actions_secret,
+        agi_secret=options.switch.agi_secret,
     )
     binary = ensure_asterisk(ROOT / ".cache", say=lambda line: print(line, file=sys.stderr))
     rendered = render(options, secrets, (), binary, folder, [folder / "prompts"])
@@ -347,7 +360,8 @@ async def _service(
     if arm == "dialplan":
         yield None
         return
-    port = options.switch.agi_port if arm == "careline" else plain_port
+    port = plain_port if arm == "plain" else options.switch.agi_port
+    (folder / "telephony.json").write_text(options.model_dump_json(), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bench._hotline_service", arm, "--port", str(port), "--secret", SECRET),
@@ -518,7 +532,7 @@ def _figures(
 ) -> Mapping[str, Figure]:
     """Medians over the repetitions; steps of all repetitions together."""
     where = {"one": "one core: ", "two": "two cores: "}.get(place, "")
-    both = {"dialplan": "pure dialplan", "plain": "plain FastAGI"}
+    both = {"dialplan": "pure dialplan", "plain": "plain FastAGI", "whole": "whole service"}
     figures: dict[str, Figure] = {}
 
     def add(
@@ -541,7 +555,7 @@ def _figures(
             arm: median(rung.switch_cpu + rung.service_cpu for rung in all_) for arm, all_ in rungs.items()
         }
         add("CPU a call" + at, "ms", cpu, list(both))
-        add("CPU a call, service" + at, "ms", service, ["plain"])
+        add("CPU a call, service" + at, "ms", service, ["plain", "whole"])
         for name, part in (("p50", 0.5), ("p99", 0.99)):
             step = {
                 arm: percentile([step * 1000 for rung in all_ for step in rung.steps], part)
@@ -549,9 +563,9 @@ def _figures(
             }
             add(f"step {name}{at}", "ms", step, list(both))
             added = {arm: value - step["dialplan"] for arm, value in step.items()}
-            add(f"added a step {name}{at}", "ms", added, ["plain"])
+            add(f"added a step {name}{at}", "ms", added, ["plain", "whole"])
         lost = {arm: float(sum(rung.failed for rung in all_)) for arm, all_ in rungs.items()}
         add("calls that failed" + at, "calls", lost, list(both))
     memory = {arm: median(ladder.memory_kb for ladder in all_) for arm, all_ in ladders.items()}
-    add("service memory a concurrent call", "kB", memory, ["plain"])
+    add("service memory a concurrent call", "kB", memory, ["plain", "whole"])
     return figures
