@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from config.logs import configure
+from config.memory import settle
 from config.menu_ports import CustomerDirectory
 from config.menus import SafeJournal
 from config.service import Service
@@ -147,6 +148,7 @@ async def careline(port: int, secret: str, data: Path, menus: int, *, ami: bool)
     server = AgiServer(told if ami else host.serve, Door(secret=secret, most_calls=5000), clock)
     writer = asyncio.create_task(journal.run(), name="journal")
     await server.start("127.0.0.1", port)
+    settle()
     print("ready", flush=True)
     await _told_to_stop()
     await server.close(1.0)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from access.logins import LoginLimit
 from access.passwords import Passwords
-from config import menus
+from config import memory, menus
 from config.desk import HouseDesk
 from config.disk import full_disks, reserve
 from config.locks import hold_database, hold_folder
@@ -285,6 +285,7 @@ class Service:
         self.ticks.every(60, "reconciliation", self._reconcile)
         self.ticks.every(20, "recordings", self._measure_recordings)
         self.ticks.daily(3, 30, "retention", self._retain)
+        self.ticks.daily(3, 40, "memory", memory.sweep)
 
     def read_number(self, raw: str) -> str | None:
         """What a person typed or a trunk delivered as E.164, or None."""
@@ -326,6 +327,7 @@ class Service:
             stack.push_async_callback(_cancelled, link)
             stack.push_async_callback(self.host.drain)
             stack.push_async_callback(self.agi.close, _DRAIN_SECONDS)
+            memory.settle()
             self.ticks.start()
             stack.callback(self.ticks.stop)
             log.info(
