@@ -39,15 +39,12 @@ def hold_folder(data: Path) -> Iterator[None]:
 def hold_database(url: str, data: Path) -> Iterator[Alone | None]:
     """Hold the database until the end; PostgreSQL's lock is given, to be asked for its trouble.
 
-    SQLite's file is held by a lock beside it, unless it lies in the data folder, which is held already.
-    Raises DatabaseTaken where another process holds it, StorageUnavailable, OSError.
+    SQLite's file is held by a lock beside it, whatever name leads to it. Raises
+    DatabaseTaken where another process holds it, StorageUnavailable, OSError.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
-        path = Path(address.database or "").absolute()
-        if path.parent == data.absolute():
-            yield None
-            return
+        path = Path(address.database or "").resolve()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.with_name(f"{path.name}.lock").open("a", encoding="ascii") as file:
             try:

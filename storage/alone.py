@@ -145,12 +145,13 @@ class Alone:
                     self._connection.exec_driver_sql("SELECT 1")
                 else:
                     self._take_again()
-            except DBAPIError as error:
+            except Exception as error:
+                # The boundary of the watcher's thread: whatever it meets, it watches on, and /readyz says so.
                 self._drop()
                 self._say(
                     "The lock that keeps a second Careline from this database went with its connection; "
                     "it is taken again when the database answers.",
-                    str(error.__cause__ or error),
+                    str(error.__cause__ or repr(error)),
                 )
 
     def _take_again(self) -> None:
@@ -172,9 +173,9 @@ class Alone:
 
     def _say(self, trouble: str, why: str) -> None:
         """Once for each trouble, not every two seconds."""
-        if self.trouble != trouble:
+        before, self.trouble = self.trouble, trouble
+        if before != trouble:
             log.error(trouble, action="database_lock_lost", why=why)
-        self.trouble = trouble
 
 
 def _holder(connection: Connection) -> _Holder | None:

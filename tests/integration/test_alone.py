@@ -104,6 +104,22 @@ def test_two_data_folders_on_one_sqlite_file(tmp_path: Path) -> None:
         assert not (tmp_path / "shared" / "careline.db").exists()
 
 
+@pytest.mark.parametrize("name", ["theirs/careline.db", "link.db"])
+def test_a_database_inside_the_other_ones_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "theirs" / "careline.db")
+    (tmp_path / "theirs").mkdir()
+    process = _held(f"sqlite:///{tmp_path}/theirs/careline.db", tmp_path / "theirs")
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(DatabaseTaken, match="database-taken"),
+            hold_database(f"sqlite:///{tmp_path}/{name}", tmp_path / "ours"),
+        ):
+            pass
+        process.kill()
+
+
 @pytest.mark.postgres
 def test_a_database_that_was_restarted_is_taken_again(own_postgres_server: Any) -> None:
     """R21: the lock goes with its connection; where nobody came between, it is ours again."""
