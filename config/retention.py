@@ -109,7 +109,8 @@ class Retention:
 def _unlink(folder: Path, files: Sequence[str]) -> Mapping[str, str]:
     """Delete the files and bring that to the disk; gives each that is still there, and why.
 
-    A file that is gone already is deleted; a folder that is gone is a disk that is not mounted.
+    A file that is gone already is deleted; a folder that is gone, or that has nothing in it, not even the mark it
+    was made with, is a disk that is not mounted.
     """
     failed: dict[str, str] = {}
     try:
@@ -117,10 +118,14 @@ def _unlink(folder: Path, files: Sequence[str]) -> Mapping[str, str]:
     except OSError as error:
         return dict.fromkeys(files, f"folder: {error.strerror}")
     try:
+        empty = not os.listdir(handle)
         for file in files:
             try:
                 os.unlink(file, dir_fd=handle)
             except FileNotFoundError:
+                if empty:
+                    failed[file] = "the folder is empty: is its disk mounted?"
+                    continue
                 log.warning("file was gone before its time was over", action="retention_gone", file=file)
             except OSError as error:
                 failed[file] = str(error.strerror)

@@ -31,6 +31,9 @@ HOLD_SECONDS: Final = 900
 #: A Unix socket's path must fit in 108 bytes (sun_path, unix(7)); this leaves room for "/asterisk.ctl".
 LONGEST_RUN_PATH: Final = 90
 
+#: Made with a folder for sound files: without it an empty one is a disk that is not mounted.
+FOLDER_MARK: Final = ".careline"
+
 #: Which file belongs to which module of Asterisk. What is not named here needs a restart.
 _RELOADED_BY: Final[Mapping[str, str]] = {
     "pjsip.conf": "res_pjsip.so",
@@ -623,7 +626,10 @@ def _make_folders(layout: Layout, recordings: Path) -> None:
         layout.voicemail,
         recordings,
     ):
+        new = not folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if new and folder in (layout.voicemail, recordings):
+            (folder / FOLDER_MARK).touch(mode=0o600)
     if layout.run.stat().st_uid != os.getuid():
         raise RenderError(f"{layout.run} belongs to somebody else; remove it or choose a shorter data path.")
     for name in ("cel-custom", "cdr-custom"):

@@ -113,6 +113,6 @@ async def test_c08_nothing_is_recorded_where_recording_is_off(house: House) -> N
     folder = house.site.settings.data / "recordings"
 
     async def empty() -> bool:
-        return not folder.exists() or not list(folder.iterdir())
+        return not folder.exists() or not list(folder.glob("*.wav"))
 
     await until(empty, 5.0)

@@ -19,6 +19,7 @@ from storage import migrations, recordings
 from storage.database import Database, StorageUnavailable
 from storage.tables.telephony import recordings as recording_rows
 from storage.tables.telephony import voicemails as voicemail_rows
+from telephony.asterisk.render import FOLDER_MARK
 from telephony.clock import Clock
 from telephony.recordings import RecordingState, VoicemailState
 
@@ -36,6 +37,7 @@ def shelves(tmp_path: Path, database: Database) -> Retention:
     )
     for folder in (found.recordings_folder, found.voicemail_folder):
         folder.mkdir()
+        (folder / FOLDER_MARK).touch()
     return found
 
 
@@ -91,8 +93,8 @@ async def test_what_is_past_its_time_goes(shelves: Retention, clock: Clock) -> N
     fill(shelves, clock, ("a", "b"))
     await run(shelves, clock, voicemail_days=120)
     assert states(shelves) == {"r-a": "deleted", "r-b": "deleted", "v-a": "new", "v-b": "new"}
-    assert list(shelves.recordings_folder.iterdir()) == []
-    assert len(list(shelves.voicemail_folder.iterdir())) == 2
+    assert list(shelves.recordings_folder.glob("*.wav")) == []
+    assert len(list(shelves.voicemail_folder.glob("*.wav"))) == 2
 
 
 @pytest.mark.parametrize("when", ["before the files", "after the files"])
@@ -116,7 +118,7 @@ async def test_killed_in_between_it_goes_on_the_next_night(
     assert unnamed(shelves) == set()
     await run(shelves, clock)
     assert set(states(shelves).values()) == {"deleted"}
-    assert list(shelves.recordings_folder.iterdir()) == []
+    assert list(shelves.recordings_folder.glob("*.wav")) == []
 
 
 async def test_the_database_goes_away_after_the_files(
@@ -174,6 +176,20 @@ async def test_a_disk_that_is_not_mounted_has_no_deleted_files(shelves: Retentio
     aside.rename(shelves.recordings_folder)
     await run(shelves, clock)
     assert states(shelves)["r-a"] == "deleted"
+
+
+async def test_an_empty_mount_point_has_no_deleted_files(shelves: Retention, clock: Clock) -> None:
+    fill(shelves, clock, ("a",))
+    aside = shelves.recordings_folder.rename(shelves.recordings_folder.with_name("elsewhere"))
+    shelves.recordings_folder.mkdir()
+    await run(shelves, clock)
+    assert states(shelves)["r-a"] == "deleting"
+    assert "mounted" in str(await shelves.trouble())
+    shelves.recordings_folder.rmdir()
+    aside.rename(shelves.recordings_folder)
+    await run(shelves, clock)
+    assert states(shelves)["r-a"] == "deleted"
+    assert not list(shelves.recordings_folder.glob("*.wav"))
 
 
 def test_the_command_line_shows_what_could_not_go(
