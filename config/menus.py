@@ -113,7 +113,7 @@ class SafeJournal:
             raise Unavailable(str(error)) from error
 
     async def secure(self, *facts: Fact) -> None:
-        """Make facts durable; their row follows in a moment."""
+        """Make facts outlive the service; their row follows in a moment."""
         try:
             await self._journal.secure(*facts)
         except StorageUnavailable as error:

@@ -268,7 +268,7 @@ class Journal(Protocol):
         """
 
     async def secure(self, *facts: Fact) -> None:
-        """Make facts durable at once; the call's row shows them a moment later. Raises as `record`."""
+        """Make facts outlive the service at once; the call's row shows them a moment later. Raises as `record`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,12 +24,16 @@ class Ahead:
         self.path = folder / "ahead.jsonl"
         #: Bytes in the file.
         self.size = 0
+        #: Lines of an earlier process that are no facts of this one.
+        self.bad: list[bytes] = []
+        self._unread = False
         self._file: int | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     def append(self, facts: Iterable[Fact]) -> None:
         """Add facts; the system has them when this returns. Raises OSError; none of them is promised then."""
-        text = "".join([line_of(fact) + "\n" for fact in facts]).encode()
+        # A line of its own begins it: one that a death or a full disk tore must not swallow what comes.
+        text = ("\n" + "".join([line_of(fact) + "\n" for fact in facts])).encode()
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self.size = os.fstat(self._file).st_size
@@ -44,21 +48,32 @@ class Ahead:
         self.size += len(text)
 
     def left(self) -> Sequence[Fact]:
-        """What an earlier process left; a torn line was never promised to anybody. Raises OSError."""
+        """What an earlier process left; until it could be read nothing is cleared. Raises OSError.
+
+        A torn last line was never promised to anybody; any other line that is no fact is in `bad`.
+        """
         facts = []
+        self._unread = True
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
+            self._unread = False
             return ()
+        self._unread = False
         self.size = len(text)
-        lines = text.split(b"\n")
+        *lines, _torn = text.split(b"\n")
         for line in lines:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
+            try:
                 facts.append(fact_of(line.decode("utf-8")))
+            except (ValueError, TypeError, KeyError):
+                if line.strip():
+                    self.bad.append(line)
         return facts
 
     def clear(self) -> None:
         """All of it is stored. Where the disk refuses, the file stays: its facts are known by their keys."""
+        if self._unread:
+            return
         with contextlib.suppress(OSError):
             if self._file is not None:
                 os.ftruncate(self._file, 0)

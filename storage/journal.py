@@ -58,7 +58,7 @@ class _Waiting:
     facts: Sequence[Fact]
     done: asyncio.Future[None] | None = None
     also: Also | None = None
-    #: Who waits was let go when the facts were on the disk.
+    #: Who waits was let go when the facts were in the file ahead.
     ahead: bool = False
 
 
@@ -104,6 +104,8 @@ _AHEAD_EMPTIED: Final = 1.0
 #: Where the disk takes longer for a line than this, transactions are waited for instead for a while, in seconds.
 _AHEAD_SLOW: Final = 0.05
 _AHEAD_REST: Final = 5.0
+#: With more than this in the file, transactions are waited for until it can be emptied, in bytes.
+_AHEAD_MOST: Final = 1024 * 1024
 #: Ended calls kept in memory while the database is away.
 _MOST_ENDED: Final = 5000
 #: Facts held in memory when neither database nor spool takes them.
@@ -157,7 +159,6 @@ class Journal:
         #: Epoch seconds since when every fact of the switch has come through this journal.
         self._since = time.time() + _CLOCKS_APART
         self._pending: deque[_Waiting] = deque()
-        self._recover()
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._stopping = False
@@ -198,13 +199,14 @@ class Journal:
 
     async def secure(self, *facts: Fact) -> None:
         """Make facts outlive this process at once, in a file ahead of their transaction; they reach the call's
-        row and the disk within a moment (`linger_seconds`), or at the next start after a crash.
+        row and the disk with the next transaction (`linger_seconds`, `pace_at`), or at the next start.
 
         For what the switch must not hear before it is safe, but nobody has to read at once. Raises as `record`.
         """
         if not facts:
             return
-        if self._delayed or time.monotonic() < self._ahead_rests_until:
+        full = self._ahead.size > _AHEAD_MOST
+        if self._delayed or full or time.monotonic() < self._ahead_rests_until:
             await self.record(*facts)
             return
         loop = asyncio.get_running_loop()
@@ -304,6 +306,7 @@ class Journal:
 
     async def run(self) -> None:
         """The writer. Ends after `stop`, when everything taken is in the database or on the spool."""
+        self._recover()
         while True:
             if self._delayed:
                 if await self._delayed_round():
@@ -349,10 +352,17 @@ class Journal:
         try:
             left = self._ahead.left()
         except OSError as error:
-            log.error("the file ahead cannot be read", extra={"action": "journal-ahead", "why": str(error)})
+            log.error(
+                "the file ahead cannot be read; it is kept for the next start",
+                extra={"action": "journal-ahead", "file": str(self._ahead.path), "why": str(error)},
+            )
             return
-        if left:
-            self._pending.append(_Waiting(left, ahead=True))
+        for start in reversed(range(0, len(left), _MOST)):
+            self._pending.appendleft(_Waiting(left[start : start + _MOST], ahead=True))
+        if self._ahead.bad:
+            self._keep_lines(
+                "refused", [line.decode("utf-8", "replace") for line in self._ahead.bad], "no facts"
+            )
 
     def _secure_all(self) -> None:
         """One write for all who asked in this round of the loop."""
@@ -360,7 +370,7 @@ class Journal:
         began = time.monotonic()
         try:
             self._ahead.append(fact for waiting in securing for fact in waiting.facts)
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
             log.warning("the file ahead takes nothing", extra={"action": "journal-ahead", "why": str(error)})
             self._ahead_rests_until = began + _AHEAD_REST
             self._pending.extend(securing)
@@ -454,6 +464,7 @@ class Journal:
             "a batch was refused; its calls are tried one by one",
             extra={"action": "journal-refused", "why": repr(why)[:500]},
         )
+        memory_only: StorageUnavailable | None = None
         groups: dict[str, list[Fact]] = {}
         for waiting in batch:
             for fact in waiting.facts:
@@ -469,6 +480,8 @@ class Journal:
             elif isinstance(result, StorageUnavailable):
                 self._delayed = True
                 self._spool_batch([_Waiting(facts)])
+                if self._spool_full:
+                    memory_only = StorageUnavailable("The database is away and the spool is full.")
             else:
                 self._refuse(facts, result)
         also = [waiting.also for waiting in batch if waiting.also is not None]
@@ -477,7 +490,7 @@ class Journal:
             self._delayed = True
         if isinstance(failed, Exception):
             _release([each for each in batch if each.also is not None], StorageUnavailable(str(failed)))
-        _release(batch)
+        _release(batch, memory_only)
 
     def _refuse(self, facts: Sequence[Fact], why: Exception) -> None:
         """Facts no database takes: a person must look at them."""
@@ -489,20 +502,23 @@ class Journal:
                 folding.unstored.pop((fact.source, fact.key), None)
 
     def _put_aside(self, name: str, facts: Sequence[Fact], why: Exception) -> None:
+        self._keep_lines(name, [line_of(fact) for fact in facts], repr(why))
+
+    def _keep_lines(self, name: str, lines: Sequence[str], why: str) -> None:
         path = self._folder / f"{name}.jsonl"
         log.error(
             "facts were put aside: read the file, mend the cause, and record them again",
-            extra={"action": "journal-refused", "file": str(path), "why": repr(why)[:500]},
+            extra={"action": "journal-refused", "file": str(path), "why": why[:500]},
         )
         try:
             with path.open("a", encoding="utf-8") as file:
-                file.writelines(line_of(fact) + "\n" for fact in facts)
+                file.writelines(line + "\n" for line in lines)
         except OSError as error:
             # The log is the last place left for them.
-            for fact in facts:
+            for line in lines:
                 log.critical(
                     "a fact could not be put aside",
-                    extra={"action": "journal-lost", "why": str(error)[:200], "fact": line_of(fact)[:2000]},
+                    extra={"action": "journal-lost", "why": str(error)[:200], "fact": line[:2000]},
                 )
 
     def _transact(

@@ -7,8 +7,10 @@ import contextlib
 import random
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -270,7 +272,7 @@ async def test_r21_what_was_spooled_before_a_crash_is_stored_at_the_next_start(
     assert not spool.path.exists()
 
 
-async def test_what_is_secured_is_on_the_disk_at_once_and_in_its_row_soon(
+async def test_what_is_secured_is_in_the_file_at_once_and_in_its_row_soon(
     database: Database, tmp_path: Path
 ) -> None:
     async with running(database, tmp_path, pace_seconds=0.3) as journal:
@@ -301,6 +303,52 @@ async def test_what_was_secured_before_a_crash_is_stored_at_the_next_start(
         assert (call.linkedid, call.keys) == (ivr_call(1)[0].linkedid, "menu=1")
         await journal.secure(*ivr_call(2))
     assert (await database.read(store.find)).total == 2
+
+
+async def test_what_cannot_be_read_at_the_start_is_kept(database: Database, tmp_path: Path) -> None:
+    dead = Journal(database, system="careline", number_of=number_of, spool_folder=tmp_path)
+    await dead.secure(*ivr_call(1))
+    whole = dead._ahead.path.read_bytes()
+    unreadable = dead._ahead.path.rename(tmp_path / "aside")
+    dead._ahead.path.mkdir()  # as if by an error of the disk
+    async with running(database, tmp_path) as journal:
+        await journal.secure(*ivr_call(2))
+        journal._ahead.path.rmdir()
+        unreadable.rename(journal._ahead.path)
+    assert Ahead(tmp_path).path.read_bytes() == whole
+    async with running(database, tmp_path) as journal:
+        await until(lambda: journal.state().stored >= len(ivr_call(1)))
+    assert (await database.read(store.find)).total == 2
+
+
+async def test_a_torn_line_swallows_nothing_and_an_unknown_one_is_put_aside(
+    database: Database, tmp_path: Path
+) -> None:
+    Ahead(tmp_path).path.write_bytes(b'["ami","of a later version"]\n["ami","torn')
+    dead = Journal(database, system="careline", number_of=number_of, spool_folder=tmp_path)
+    await dead.secure(*ivr_call(1))
+    async with running(database, tmp_path) as journal:
+        await until(lambda: journal.state().stored >= len(ivr_call(1)))
+    (call,) = (await database.read(store.find)).calls
+    assert call.keys == "menu=1"
+    assert "of a later version" in (tmp_path / "refused.jsonl").read_text(encoding="utf-8")
+
+
+async def test_the_file_ahead_is_bounded_while_transactions_are_slow(
+    database: Database, tmp_path: Path
+) -> None:
+    def slow(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+        time.sleep(0.03)
+
+    async with running(database, tmp_path, before=lambda journal: journal.react(slow)) as journal:
+        largest = 0
+        for call in range(40):
+            held = [replace(each, data={**each.data, "note": "x" * 8000}) for each in ivr_call(call)]
+            await asyncio.gather(*(journal.secure(each) for each in held))
+            largest = max(largest, journal._ahead.size)
+        assert 1024 * 1024 < largest < 1.2 * 1024 * 1024
+    assert journal._ahead.size == 0
+    assert (await database.read(store.find)).total == 40
 
 
 async def test_a_disk_that_takes_nothing_ahead_makes_the_caller_wait_for_the_transaction(
