@@ -285,7 +285,7 @@ class Service:
         self.ticks.every(60, "reconciliation", self._reconcile)
         self.ticks.every(20, "recordings", self._measure_recordings)
         self.ticks.daily(3, 30, "retention", self._retain)
-        self.ticks.daily(3, 40, "memory", memory.sweep)
+        self.ticks.every(600, "memory", self._sweep)
 
     def read_number(self, raw: str) -> str | None:
         """What a person typed or a trunk delivered as E.164, or None."""
@@ -318,6 +318,7 @@ class Service:
             follower = asyncio.create_task(self._follow(), name="agents")
             stack.push_async_callback(_cancelled, follower)
             await self._import()
+            memory.settle()
             await self.agi.start(
                 self.settings.telephony.switch.agi_host, self.settings.telephony.switch.agi_port
             )
@@ -327,7 +328,6 @@ class Service:
             stack.push_async_callback(_cancelled, link)
             stack.push_async_callback(self.host.drain)
             stack.push_async_callback(self.agi.close, _DRAIN_SECONDS)
-            memory.settle()
             self.ticks.start()
             stack.callback(self.ticks.stop)
             log.info(
@@ -645,6 +645,11 @@ class Service:
     async def _check_disk(self) -> str | None:
         folders = (self.settings.data, self._recordings_folder, self.layout.log, self.layout.voicemail)
         return " ".join(await asyncio.to_thread(full_disks, folders)) or None
+
+    async def _sweep(self) -> None:
+        """What only a full pass of the collector finds, when nobody is in a menu whose keys could be lost."""
+        if self.agi.calls == 0:
+            memory.sweep()
 
     async def _reserve(self) -> None:
         """Room for the switch's own log and for the spool, whatever else fills the disk."""
