@@ -142,7 +142,7 @@ class Journal:
         self.linger_seconds = linger_seconds
         self.pace_seconds = pace_seconds
         self._began_at = 0.0
-        #: Callers a second that wait for a transaction, as of late.
+        #: What a second was waited for or let go ahead of its transaction, as of late (`pace_at`).
         self._rate = 0.0
         self.patience_seconds = patience_seconds
         self.retry_seconds = retry_seconds

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
 
 from access.ids import new_id
 from storage.tables.telephony import recording_gaps, recordings, voicemails
@@ -167,39 +167,50 @@ def set_hold(connection: Connection, recording_id: str, *, hold: bool, reason: s
     return changed.rowcount == 1
 
 
+def _begin_deleting(
+    connection: Connection, table: Table, states: Collection[str], before: ColumnElement[bool]
+) -> None:
+    connection.execute(
+        update(table)
+        .where(table.c.state.in_(states), table.c.hold.is_(False), before)
+        .values(state=RecordingState.DELETING.value)
+    )
+
+
+def _mark_deleted(connection: Connection, table: Table, ids: Collection[str], now: datetime) -> None:
+    connection.execute(
+        update(table)
+        .where(table.c.id.in_(ids), table.c.state == RecordingState.DELETING.value)
+        .values(state=RecordingState.DELETED.value, deleted_at=now, why="retention")
+    )
+
+
+def _mark_not_deleted(connection: Connection, table: Table, id: str, why: str) -> None:
+    connection.execute(
+        update(table)
+        .where(table.c.id == id, table.c.state == RecordingState.DELETING.value)
+        .values(why=f"{NOT_DELETED}{why}"[:64])
+    )
+
+
 def begin_deleting(connection: Connection, now: datetime, keep_days: int) -> list[Recording]:
     """Say of every recording past its time and not held that its file goes; gives all whose file is to go.
 
     Those an earlier run did not get to the end with are among them.
     """
-    connection.execute(
-        update(recordings)
-        .where(
-            recordings.c.state == RecordingState.KEPT.value,
-            recordings.c.hold.is_(False),
-            recordings.c.started_at < now - timedelta(days=keep_days),
-        )
-        .values(state=RecordingState.DELETING.value)
-    )
+    before = recordings.c.started_at < now - timedelta(days=keep_days)
+    _begin_deleting(connection, recordings, [RecordingState.KEPT.value], before)
     return in_state(connection, RecordingState.DELETING)
 
 
 def mark_deleted(connection: Connection, recording_ids: Collection[str], now: datetime) -> None:
     """Say that the files are gone; only of those that were said to go."""
-    connection.execute(
-        update(recordings)
-        .where(recordings.c.id.in_(recording_ids), recordings.c.state == RecordingState.DELETING.value)
-        .values(state=RecordingState.DELETED.value, deleted_at=now, why="retention")
-    )
+    _mark_deleted(connection, recordings, recording_ids, now)
 
 
 def mark_not_deleted(connection: Connection, recording_id: str, why: str) -> None:
     """Keep why the file is still there; the next run tries again."""
-    connection.execute(
-        update(recordings)
-        .where(recordings.c.id == recording_id, recordings.c.state == RecordingState.DELETING.value)
-        .values(why=f"{NOT_DELETED}{why}"[:64])
-    )
+    _mark_not_deleted(connection, recordings, recording_id, why)
 
 
 def in_state(connection: Connection, state: RecordingState, most: int | None = None) -> list[Recording]:
@@ -235,34 +246,19 @@ def of_call(connection: Connection, call_id: str) -> list[Recording]:
 
 def begin_deleting_voicemails(connection: Connection, now: datetime, keep_days: int) -> list[Voicemail]:
     """As `begin_deleting`."""
-    connection.execute(
-        update(voicemails)
-        .where(
-            voicemails.c.state.in_((VoicemailState.NEW.value, VoicemailState.HEARD.value)),
-            voicemails.c.hold.is_(False),
-            voicemails.c.left_at < now - timedelta(days=keep_days),
-        )
-        .values(state=VoicemailState.DELETING.value)
-    )
+    before = voicemails.c.left_at < now - timedelta(days=keep_days)
+    _begin_deleting(connection, voicemails, [VoicemailState.NEW.value, VoicemailState.HEARD.value], before)
     return voicemails_in_state(connection, VoicemailState.DELETING)
 
 
 def mark_voicemails_deleted(connection: Connection, voicemail_ids: Collection[str], now: datetime) -> None:
     """As `mark_deleted`."""
-    connection.execute(
-        update(voicemails)
-        .where(voicemails.c.id.in_(voicemail_ids), voicemails.c.state == VoicemailState.DELETING.value)
-        .values(state=VoicemailState.DELETED.value, deleted_at=now, why="retention")
-    )
+    _mark_deleted(connection, voicemails, voicemail_ids, now)
 
 
 def mark_voicemail_not_deleted(connection: Connection, voicemail_id: str, why: str) -> None:
     """As `mark_not_deleted`."""
-    connection.execute(
-        update(voicemails)
-        .where(voicemails.c.id == voicemail_id, voicemails.c.state == VoicemailState.DELETING.value)
-        .values(why=f"{NOT_DELETED}{why}"[:64])
-    )
+    _mark_not_deleted(connection, voicemails, voicemail_id, why)
 
 
 def voicemails_in_state(
