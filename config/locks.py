@@ -22,16 +22,22 @@ LOCK_FILE = "careline.lock"
 @contextmanager
 def hold_folder(data: Path) -> Iterator[None]:
     """Hold the data folder until the end. Raises SettingsError where another process holds it, OSError."""
-    with (data / LOCK_FILE).open("a", encoding="ascii") as file:
+    mistake = (
+        f"data = {data}: another Careline is running on this folder. Nothing was started. "
+        "Stop it, or give this one a folder of its own."
+    )
+    with _locked(data / LOCK_FILE, SettingsError([mistake])):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, taken: Exception) -> Iterator[None]:
+    """Hold a lock on a file until the end; raises `taken` where another process holds it, and OSError."""
+    with path.open("a", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise SettingsError(
-                [
-                    f"data = {data}: another Careline is running on this folder. Nothing was started. "
-                    "Stop it, or give this one a folder of its own."
-                ]
-            ) from error
+            raise taken from error
         yield
 
 
@@ -46,14 +52,11 @@ def hold_database(url: str, data: Path) -> Iterator[Alone | None]:
     if address.get_backend_name() == "sqlite":
         path = Path(address.database or "").resolve()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.with_name(f"{path.name}.lock").open("a", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DatabaseTaken(
-                    f"Another Careline is running on this database ({DatabaseTaken.error_id}): {path}. "
-                    "Nothing was changed. Stop it, or give this one a database of its own (storage.url)."
-                ) from error
+        taken = DatabaseTaken(
+            f"Another Careline is running on this database ({DatabaseTaken.error_id}): {path}. "
+            "Nothing was changed. Stop it, or give this one a database of its own (storage.url)."
+        )
+        with _locked(path.with_name(f"{path.name}.lock"), taken):
             yield None
         return
     lock = Alone(url, name=name_of(data))
