@@ -33,9 +33,10 @@ from statistics import median
 from bench._callers import Caller, percentile
 from bench._hotline_service import CUSTOMERS, FIRST_NUMBER
 from bench.figures import Figure
+from config.secrets import switch_secrets
 from telephony.asterisk.install import ensure_asterisk, find_tool
 from telephony.asterisk.process import AsteriskProcess
-from telephony.asterisk.render import SwitchSecrets, render
+from telephony.asterisk.render import render
 from telephony.options import (
     FenceOptions,
     SipOptions,
@@ -328,11 +329,7 @@ async def _switch(folder: Path, plan: Plan) -> AsyncIterator[tuple[AsteriskProce
             agi_secret=SECRET,
         ),
     )
-    secrets = SwitchSecrets(
-        ami_events_secret=options.switch.ami_events_secret,
-        ami_actions_secret=options.switch.ami_actions_secret,
-        agi_secret=options.switch.agi_secret,
-    )
+    secrets = switch_secrets(options.switch, folder)
     binary = ensure_asterisk(ROOT / ".cache", say=lambda line: print(line, file=sys.stderr))
     rendered = render(options, secrets, (), binary, folder, [folder / "prompts"])
     plain_port = free_port()
