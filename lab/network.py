@@ -200,6 +200,7 @@ class Network:
         self._rtp = rtp
         self._phones: dict[str, Phone] = {}
         self._registered: dict[str, asyncio.Event] = {}
+        self._released: dict[str, asyncio.Event] = {}
         self._booted = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._values: dict[str, object] = {}
@@ -283,12 +284,25 @@ class Network:
         sign = self._registered.get(endpoint)
         return sign is not None and sign.is_set()
 
-    async def remove_phones(self, endpoints: Sequence[str]) -> None:
-        """Unregister these phones and forget them."""
-        for endpoint in endpoints:
-            if self._phones.pop(endpoint, None) is not None:
-                await self.ami.do("PJSIPUnregister", {"Registration": f"phone-{endpoint}"})
-                self._registered.pop(endpoint, None)
+    async def remove_phones(self, endpoints: Sequence[str], *, deadline: float = 15.0) -> None:
+        """Unregister these phones, wait until the dealership's switch has agreed, and forget them.
+
+        The password may go only then: the switch asks for it again before it lets a phone go. Raises
+        `TimeoutError` naming the phones it did not let go within `deadline` seconds.
+        """
+        known = [endpoint for endpoint in endpoints if endpoint in self._phones]
+        signs = [self._released.setdefault(endpoint, asyncio.Event()) for endpoint in known]
+        for endpoint, sign in zip(known, signs, strict=True):
+            sign.clear()
+            await self.ami.do("PJSIPUnregister", {"Registration": f"phone-{endpoint}"})
+        try:
+            await asyncio.wait_for(asyncio.gather(*(sign.wait() for sign in signs)), deadline)
+        except TimeoutError as error:
+            kept = ", ".join(endpoint for endpoint in known if not self._released[endpoint].is_set())
+            raise TimeoutError(f"phones still registered after {deadline:g} s: {kept}") from error
+        for endpoint in known:
+            del self._phones[endpoint], self._released[endpoint]
+            self._registered.pop(endpoint, None)
         await self._reload_phones()
 
     def _pick_rtp(self) -> tuple[int, int]:
@@ -364,8 +378,10 @@ class Network:
         sign = self._registered.setdefault(endpoint, asyncio.Event())
         if message.get("Status") == "Registered":
             sign.set()
-        else:
-            sign.clear()
+            return
+        sign.clear()
+        if message.get("Status") == "Unregistered" and endpoint in self._released:
+            self._released[endpoint].set()
 
     def _last_words(self) -> str:
         words = []
