@@ -11,7 +11,6 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import structlog
@@ -31,6 +30,7 @@ from config.menu_ports import (
     HouseTasks,
     NoTexts,
 )
+from config.recordings import look_at_recordings
 from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
@@ -67,7 +67,7 @@ from telephony.hours import WorkingTime
 from telephony.numbers import parse
 from telephony.ports import ActionRefused, Channel, Placing, SwitchError
 from telephony.queues import QueueBoard
-from telephony.recordings import keep_days, wav_seconds
+from telephony.recordings import keep_days
 from telephony.tracker import CallChange, call_id
 from web.app import make_app
 from web.live import LIVE
@@ -565,14 +565,8 @@ class Service:
             log.warning("not reconciled now", action="reconcile_delayed", why=str(error))
 
     async def _measure_recordings(self) -> None:
-        """Look at the files of calls that ended: kept, or no recording and why (R39)."""
-        folder = self._recordings_folder
         try:
-            for recording in await self.database.read(recordings.running):
-                size, seconds = await asyncio.to_thread(_measure, folder / recording.file)
-                await self.database.write(
-                    partial(recordings.measured, recording_id=recording.id, size=size, seconds=seconds)
-                )
+            await look_at_recordings(self.database, self._recordings_folder)
         except StorageUnavailable as error:
             log.warning("recordings not looked at now", action="recordings_delayed", why=str(error))
 
@@ -758,15 +752,6 @@ class Service:
 def _identify(connection: Connection, number: str) -> tuple[str | None, str]:
     match = decide(customers.find_by_number(connection, number))
     return match.customer_id, str(match.explained)
-
-
-def _measure(path: Path) -> tuple[int | None, float | None]:
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            return size, wav_seconds(file.read(44), size)
-    except OSError:
-        return None, None
 
 
 async def _cancelled(task: asyncio.Task[object]) -> None:
