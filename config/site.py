@@ -31,6 +31,7 @@ from access.permissions import TAKES_CALLS, Role
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import User
 from config.settings import Settings, load
+from lab.network import free_port
 from storage import agents, samples, tokens, users
 from storage.database import Database
 from storage.migrations import upgrade
@@ -43,13 +44,6 @@ class SiteError(Exception):
     """A part of the installation did not start; the text says which and shows its last words."""
 
     error_id = "site-not-started"
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A loopback port nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:

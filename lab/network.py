@@ -142,7 +142,7 @@ class Trunk:
     password: str = ""
 
 
-def free_port(kind: socket.SocketKind, host: str = "127.0.0.1") -> int:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
     """A port nobody uses at this moment, outside the range from which the kernel serves everybody else."""
     chance = random.SystemRandom()
     for _ in range(100):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from lab import network
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
@@ -60,10 +62,8 @@ def _loopback_only() -> Iterator[None]:
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that was free a moment ago, and that the kernel gives to nobody else."""
+    return network.free_port()
 
 
 assert importlib.util.find_spec("pytest_asyncio"), "run `make setup` first"

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import hashlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from lab.network import free_port
 from telephony.asterisk import names
 from telephony.asterisk.install import AsteriskBinary, ensure_asterisk, find_tool
 from telephony.asterisk.process import AsteriskProcess
@@ -57,24 +59,15 @@ BROWSER = Phone(
 )
 
 
-def free_tcp() -> int:
-    """A TCP port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def free_udp() -> int:
     """A UDP port nobody uses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port(socket.SOCK_DGRAM)
 
 
 def free_rtp(count: int = 100) -> int:
     """First of `count` UDP ports that look free, even."""
     for _ in range(50):
-        first = free_udp() & ~1
+        first = random.randrange(20_000, 60_000, 2)
         if first + count > 65000:
             continue
         try:
@@ -178,7 +171,7 @@ def switch_options(**changed: Any) -> TelephonyOptions:
     sections: dict[str, Any] = {
         "sip": SipOptions(port=free_udp(), rtp_first=rtp, rtp_last=rtp + 99),
         "trunk": TrunkOptions(port=free_udp()),
-        "switch": SwitchOptions(ami_port=free_tcp(), http_port=free_tcp(), agi_port=free_tcp()),
+        "switch": SwitchOptions(ami_port=free_port(), http_port=free_port(), agi_port=free_port()),
         "recording": RecordingOptions(enabled=True),
         "hotline": HotlineOptions(),
     }

@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 
 from config.settings import load
-from config.site import Person, Site, SiteError, free_port, is_free, remove_environment
+from config.site import Person, Site, SiteError, is_free, remove_environment
 from lab.agents import Habits
 from lab.customers import script
-from lab.network import LabBinary
+from lab.network import LabBinary, free_port
 from lab.network import Phone as LabPhone
 from lab.world import Lab
 from storage.calls import calls_on_trunk
