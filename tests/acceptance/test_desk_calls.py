@@ -21,9 +21,9 @@ from telephony.phones import PhoneKind
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-LONG = Habits(answers_after=(0.1, 0.2), talks=(90.0, 90.0))
+LONG = Habits(answers_after=(0.1, 0.2), talks=(600.0, 600.0))
 DECLINES = Habits(answers_after=(0.1, 0.2), declines=1.0)
-TO_SALES: tuple[Step, ...] = (Listen(seconds=2.5), Press(keys="2"), Stay(seconds=90, speaks=True))
+TO_SALES: tuple[Step, ...] = (Listen(seconds=2.5), Press(keys="2"), Stay(seconds=600, speaks=True))
 QUEUE = {"ring_seconds": 5, "missed_before_pause": 2}
 SETTINGS = {
     "telephony": {
