@@ -90,8 +90,7 @@ async def house(database: Database, folder: Path, **options: Any) -> AsyncIterat
         number_of=lambda raw: "+86" + raw if raw.isdecimal() and len(raw) == 11 else None,
         spool_folder=folder / "spool",
         identify=identify,
-        retry_seconds=0.05,
-        **options,
+        **{"retry_seconds": 0.05, "patience_seconds": 20.0, **options},
     )
     task = asyncio.create_task(journal.run())
     try:
