@@ -1,4 +1,4 @@
-"""The disks an installation writes to: which are nearly full, and room kept for the call log (R24).
+"""The disks an installation writes to: nearly full ones, ones that are away, and room for the call log (R24).
 
 Asterisk writes CEL, CDR and queue_log without asking whether the line got to the disk, and they are what the
 call log is proved by. So blocks are allocated behind their ends ahead of time: recordings and whatever else
@@ -48,6 +48,18 @@ def full_disks(folders: Sequence[Path]) -> list[str]:
                     said.setdefault(there.stat().st_dev, text)
                 break
     return list(said.values())
+
+
+def why_away(folder: Path | int) -> str | None:
+    """Why nothing can be said of the files of a folder for sound (a path or an open handle); None: it is there.
+
+    One without anything in it, not even the mark it was made with, is a mount point without its disk.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return None if any(entries) else "the folder is empty: is its disk mounted?"
+    except OSError as error:
+        return f"folder: {error.strerror}"
 
 
 def reserve(log_folder: Path, spool_folder: Path, sizes: Mapping[str, int] = RESERVED) -> Mapping[str, str]:

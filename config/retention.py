@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
+from config.disk import why_away
 from storage import recordings
 from storage.database import Database
 from telephony.recordings import Recording, Voicemail
@@ -118,13 +119,13 @@ def _unlink(folder: Path, files: Sequence[str]) -> Mapping[str, str]:
     except OSError as error:
         return dict.fromkeys(files, f"folder: {error.strerror}")
     try:
-        empty = not os.listdir(handle)
+        away = why_away(handle)
         for file in files:
             try:
                 os.unlink(file, dir_fd=handle)
             except FileNotFoundError:
-                if empty:
-                    failed[file] = "the folder is empty: is its disk mounted?"
+                if away:
+                    failed[file] = away
                     continue
                 log.warning("file was gone before its time was over", action="retention_gone", file=file)
             except OSError as error:
