@@ -34,6 +34,7 @@ from bench._callers import Caller, percentile
 from bench._hotline_service import CUSTOMERS, FIRST_NUMBER
 from bench.figures import Figure
 from config.secrets import switch_secrets
+from lab.network import free_port
 from telephony.asterisk.install import ensure_asterisk, find_tool
 from telephony.asterisk.process import AsteriskProcess
 from telephony.asterisk.render import render
@@ -485,12 +486,6 @@ def _counted(folder: Path) -> tuple[int, int]:
 
 
 # --- the machine ------------------------------------------------------------------------------------
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _cpu(pid: int | None) -> float:

@@ -20,7 +20,8 @@ from pathlib import Path
 from bench._agi_callers import Opened, converse
 from bench._hotline_service import CUSTOMERS, FIRST_NUMBER
 from bench.figures import Figure
-from bench.hotline import MENUS, ROOT, SECRET, free_port, make_sound, rss
+from bench.hotline import MENUS, ROOT, SECRET, make_sound, rss
+from lab.network import free_port
 
 #: Resident memory is read and printed this often, in calls.
 EVERY = 5_000

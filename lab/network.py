@@ -156,6 +156,15 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0
     raise NetworkFailed(f"no free port between {_OWN_PORTS[0]} and {_OWN_PORTS[1]} on {host}")
 
 
+async def _all_set(signs: Mapping[str, asyncio.Event], deadline: float, saying: str) -> None:
+    """Wait for all of these; raises `TimeoutError` naming those that are not set after `deadline` seconds."""
+    try:
+        await asyncio.wait_for(asyncio.gather(*(sign.wait() for sign in signs.values())), deadline)
+    except TimeoutError as error:
+        missing = ", ".join(name for name, sign in signs.items() if not sign.is_set())
+        raise TimeoutError(f"{saying} after {deadline:g} s: {missing}") from error
+
+
 def trunk_endpoint(keys_by: KeysBy, hidden: bool) -> str:
     """Name of the lab's endpoint that calls with these keys and this way of showing the number."""
     return f"trunk-{keys_by}{'-hidden' if hidden else ''}"
@@ -271,13 +280,11 @@ class Network:
     async def add_phones(self, phones: Sequence[Phone], *, deadline: float = 15.0) -> None:
         """Register these phones and wait until all are; raises `TimeoutError` naming those that are not."""
         self._phones |= {phone.endpoint: phone for phone in phones}
-        signs = [self._registered.setdefault(phone.endpoint, asyncio.Event()) for phone in phones]
+        signs = {
+            phone.endpoint: self._registered.setdefault(phone.endpoint, asyncio.Event()) for phone in phones
+        }
         await self._reload_phones()
-        try:
-            await asyncio.wait_for(asyncio.gather(*(sign.wait() for sign in signs)), deadline)
-        except TimeoutError as error:
-            missing = ", ".join(phone.endpoint for phone in phones if not self.is_registered(phone.endpoint))
-            raise TimeoutError(f"phones not registered after {deadline:g} s: {missing}") from error
+        await _all_set(signs, deadline, "phones not registered")
 
     def is_registered(self, endpoint: str) -> bool:
         """True while the dealership's switch has accepted this phone."""
@@ -290,17 +297,12 @@ class Network:
         The password may go only then: the switch asks for it again before it lets a phone go. Raises
         `TimeoutError` naming the phones it did not let go within `deadline` seconds.
         """
-        known = [endpoint for endpoint in endpoints if endpoint in self._phones]
-        signs = [self._released.setdefault(endpoint, asyncio.Event()) for endpoint in known]
-        for endpoint, sign in zip(known, signs, strict=True):
-            sign.clear()
+        signs = {endpoint: asyncio.Event() for endpoint in endpoints if endpoint in self._phones}
+        self._released |= signs
+        for endpoint in signs:
             await self.ami.do("PJSIPUnregister", {"Registration": f"phone-{endpoint}"})
-        try:
-            await asyncio.wait_for(asyncio.gather(*(sign.wait() for sign in signs)), deadline)
-        except TimeoutError as error:
-            kept = ", ".join(endpoint for endpoint in known if not self._released[endpoint].is_set())
-            raise TimeoutError(f"phones still registered after {deadline:g} s: {kept}") from error
-        for endpoint in known:
+        await _all_set(signs, deadline, "phones still registered")
+        for endpoint in signs:
             del self._phones[endpoint], self._released[endpoint]
             self._registered.pop(endpoint, None)
         await self._reload_phones()
