@@ -68,8 +68,6 @@ def free_rtp(count: int = 100) -> int:
     """First of `count` UDP ports that look free, even."""
     for _ in range(50):
         first = random.randrange(20_000, 60_000, 2)
-        if first + count > 65000:
-            continue
         try:
             for port in range(first, first + count, 10):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -136,6 +134,10 @@ class RunningSwitch:
     def entered(self, queue: str) -> bool:
         """Somebody entered the queue."""
         return any(row[2] == queue and row[4] == "ENTERQUEUE" for row in self.queue_log())
+
+    def seconds_since_arrival(self) -> float:
+        """Since the first caller came, by what the switch wrote of her."""
+        return time.time() - min(float(row["eventtime"]) for row in self.cel())
 
     async def channels(self) -> int:
         """Live channels."""

@@ -162,7 +162,9 @@ async def untrue(house: House, record: CallRecord, *, within: float = 1.0) -> st
         return f"{who}: {row['state']}"
     wrong = []
     talks = talks_of(house, record)
-    if row["outcome"] == "abandoned" and all(record.end - talk.answer < within for talk in talks):
+    if row["outcome"] == "abandoned" and all(
+        abs(moment - record.end) < within for talk in talks for moment in (talk.answer, talk.end)
+    ):
         # Her 200 OK and his BYE crossed: the switch had nobody to connect her to, however her phone saw it.
         talks = []
     for name, ours, theirs in (

@@ -453,7 +453,7 @@ async def test_a_click_that_came_to_nothing_leaves_the_agent_ready(house: House)
     async def ready() -> bool:
         return await house.agent_state("agent1") == "ready"
 
-    await until(ready, 15.0, saying="the agent who declined his own call was never ready")
+    await until(ready, 5.0, saying="the agent who declined his own call was never ready")
     changes = house.rows(
         "SELECT state FROM agent_changes WHERE user_id = ? ORDER BY id DESC LIMIT 2", agent.id
     )
@@ -573,7 +573,7 @@ async def test_an_agent_whose_phone_is_not_registered_is_passed_over(house: Hous
     async def ready() -> bool:
         return await house.agent_state("agent2") == "ready"
 
-    await until(ready, 15.0, saying="the agent without a phone was never ready again")
+    await until(ready, 5.0, saying="the agent without a phone was never ready again")
     call = await talk(house, "13918002070")
     assert call.first.login == "agent1"
     await call.order("consult", target=to_agent(gone))

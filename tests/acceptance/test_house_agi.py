@@ -35,7 +35,7 @@ async def opened(house: House, uniqueid: str) -> bytes:
     ]  # fmt: skip
     reader, writer = await asyncio.open_connection("127.0.0.1", settings.telephony.switch.agi_port)
     writer.write(("\n".join(lines) + "\n\n").encode())
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(5):
         said = await reader.read(100)
     writer.close()
     return said

@@ -115,4 +115,4 @@ async def test_c08_nothing_is_recorded_where_recording_is_off(house: House) -> N
     async def empty() -> bool:
         return not folder.exists() or not list(folder.glob("*.wav"))
 
-    await until(empty, 15.0)
+    await until(empty, 5.0)

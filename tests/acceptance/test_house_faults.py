@@ -150,7 +150,7 @@ async def test_r17_service_killed_with_a_call_in_every_state(house: House) -> No
         async def rung() -> bool:
             return house.agents["supervisor"].line is not None
 
-        await until(rung, 15.0, saying="the agent on a break was not rung")
+        await until(rung, 5.0, saying="the agent on a break was not rung")
         now = {one.caller: one for one in await channels(house) if one.from_trunk}
         assert set(now) == {one.customer.caller for one in everybody}, "somebody was dropped"
         assert now[queued.customer.caller].application == "Queue"

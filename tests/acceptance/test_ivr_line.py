@@ -93,7 +93,7 @@ async def test_a_caller_who_hangs_up_is_gone_at_once(
     try:
         caller = await sipp(switch, "caller", stay=500)
         assert await caller.done() == 0, caller.errors()
-        await until(lambda: gone)
+        await until(lambda: gone, 2.0)
         await until(lambda: server.calls == 0)
     finally:
         await server.close(1)

@@ -367,7 +367,7 @@ async def test_steered_by_hand(lab: Lab, house: House) -> None:
     await placed.press("9")
     assert not line.gone
     await placed.hang_up()
-    record = await placed.ended(15)
+    record = await placed.ended(5)
     assert (record.keys_sent, record.hung_up_by) == ("9", "lab")
 
 
@@ -423,10 +423,10 @@ async def test_both_sides_can_be_made_to_hang_up_at_once(lab: Lab, house: House)
     await until(lambda: sum(agent.talking for agent in agents) == 2)
     talking = [agent for agent in agents if agent.talking]
     await talking[0].hang_up()
-    await until(lambda: lab.counts().of("customer", "answered") == 1, 15)
+    await until(lambda: lab.counts().of("customer", "answered") == 1, 3)
     (rest,) = [call for call in placed if not call.over]
     await rest.hang_up()
-    assert (await rest.ended(15)).hung_up_by == "lab"
+    assert (await rest.ended(1)).hung_up_by == "lab"
     (first,) = [record for record in lab.records() if record.kind == "customer" and record.id != rest.id]
     assert first.hung_up_by == "far"
 
@@ -438,7 +438,7 @@ async def test_cancelling_a_run_ends_its_calls(lab: Lab, house: House) -> None:
     run = lab.run_customers(visits)
     await until(lambda: sum(bool(call.answer) for call in lab.book.open_calls) == len(visits))
     run.cancel()
-    await until(lambda: not lab.book.open_calls, 15)
+    await until(lambda: not lab.book.open_calls, 5)
     assert lab.counts().of("customer", "answered") == len(visits)
 
 
@@ -455,7 +455,7 @@ async def test_a_killed_lab_leaves_no_process(lab_binary: LabBinary, tmp_path: P
     pid = int(pid_file.read_text())
     process.kill()
     await process.wait()
-    await until(lambda: not Path(f"/proc/{pid}").exists(), 15)
+    await until(lambda: not Path(f"/proc/{pid}").exists(), 5)
 
 
 async def test_speaks_a_sound(lab: Lab, house: House) -> None:
@@ -501,7 +501,7 @@ async def test_a_killed_network_is_noticed(lab_binary: LabBinary, house: House, 
     await placed.answered()
     os.kill(lab.network.pid, signal.SIGKILL)
     await lab.stop()
-    assert (await placed.ended(15)).note == "the lab was stopped"
+    assert (await placed.ended(1)).note == "the lab was stopped"
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ def test_run_in_the_foreground_and_stop(asterisk_binary: AsteriskBinary, switch_
             assert ami.recv(100).startswith(b"Asterisk Call Manager")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 5
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
@@ -235,7 +235,7 @@ asyncio.run(main())
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 5
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
