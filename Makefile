@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.careline-stamp
 
-.PHONY: help setup demo test check bench clean lock
+CLIENT := web/static/built/app.js
+
+.PHONY: help setup demo test check bench clean lock client pictures
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +14,7 @@ help:
 	@echo "make test    the whole test suite, real Asterisk and real PostgreSQL included"
 	@echo "make check   lint, types, imports and unit tests (under a minute)"
 	@echo "make bench   every benchmark; one: $(BIN)/python -m bench NAME"
+	@echo "make client  the pages' scripts, from web/client/"
 	@echo "make setup   what the others do first: $(VENV)/ and .cache/"
 
 $(STAMP): requirements.lock pyproject.toml
@@ -24,22 +27,34 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-setup: $(STAMP)
+$(CLIENT): $(STAMP) package-lock.json $(shell find web/client -type f 2>/dev/null)
+	@$(BIN)/python tools/client.py
+
+client: $(CLIENT)
+
+setup: $(STAMP) $(CLIENT)
 	@$(BIN)/careline pbx install
 
 demo: setup
 	@exec $(BIN)/careline demo
 
-test: $(STAMP)
+test: $(STAMP) $(CLIENT)
 	@$(BIN)/careline pbx install --tools
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS) tests
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) tests
 
-check: $(STAMP)
+check: $(STAMP) $(CLIENT)
+	@$(BIN)/python tools/client.py --types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 tests/unit
+
+# The pictures of the documentation, made by the test of an agent's day.
+pictures: $(STAMP) $(CLIENT)
+	@$(BIN)/careline pbx install --tools
+	@mkdir -p docs/pictures
+	@CARELINE_PICTURES=docs/pictures $(BIN)/python -m pytest tests/acceptance/test_agents_day.py
 
 bench: setup
 	@$(BIN)/careline pbx install --tools
@@ -50,4 +65,4 @@ lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --no-emit-index-url --universal -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .cache
+	rm -rf $(VENV) .cache node_modules web/static/built

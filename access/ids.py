@@ -10,7 +10,8 @@ _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 #: Every two letters at once: thirteen look-ups an id instead of twenty-six.
 _PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
 _lock = threading.Lock()
-_last = (-1, 0)
+#: Milliseconds, their letters and the tail of the last id.
+_last = (-1, "", 0)
 
 
 def new_id(now: datetime) -> str:
@@ -22,11 +23,13 @@ def new_id(now: datetime) -> str:
     global _last
     milliseconds = int(now.timestamp() * 1000)
     with _lock:
-        before, tail = _last
-        # One bit is left free, so that counting up never runs over.
-        tail = tail + 1 if before == milliseconds else secrets.randbits(79)
-        _last = (milliseconds, tail)
-    return letters(milliseconds, 5) + letters(tail, 8)
+        before, head, tail = _last
+        if before == milliseconds:
+            tail += 1
+        else:  # one bit is left free, so that counting up never runs over
+            head, tail = letters(milliseconds, 5), secrets.randbits(79)
+        _last = (milliseconds, head, tail)
+    return head + letters(tail, 8)
 
 
 def stamp(now: datetime) -> str:

@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from datetime import datetime, timedelta
 from typing import Final
 
+from access.sentences import Sentence
 from access.users import LoginMalformed, PasswordWeak, TooManyTries
 
 SHORTEST_PASSWORD: Final = 10
@@ -17,6 +18,28 @@ LONGEST_PASSWORD: Final = 256
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 #: No letters that are mistaken for each other when a password is read out.
 _LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
+#: Words that lists of leaked passwords begin with, Chinese ones included; figures around them change nothing.
+_WORDS: Final = """
+    password passwort passw0rd administrator admin root user guest test welcome letmein login master monkey dragon
+    football baseball sunshine princess iloveyou trustno abc qwerty qwertyuiop asdfghjkl zxcvbnm qazwsx qazwsxedc
+    superman batman shadow michael jennifer computer internet changeme default secret summer winter spring autumn
+    woaini woaiwojia wodemima mima woshishui nihao nihaoma zhangwei wangwei xiaoming zhongguo beijing shanghai
+    aini iloveu forever taobao alipay weixin careline hotline service kefu dianhua huawei xiaomi toyota volkswagen
+    careline123 hello helloworld company office support manager supervisor agent
+"""
+_COMMON: Final = frozenset(_WORDS.split())
+_LOOKALIKES: Final = str.maketrans("01345$@7!|8", "oleassatiib")
+_ROWS: Final = (
+    "01234567890",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qazwsxedcrfvtgb",
+    "1q2w3e4r5t6y7u8i9o0p",
+)
+_RUNS: Final = (*_ROWS, *(row[::-1] for row in _ROWS))
 
 _WINDOW: Final = timedelta(minutes=15)
 _KEYS_KEPT: Final = 10_000
@@ -40,12 +63,47 @@ def check_password(password: str, *, login: str) -> None:
     """Raise PasswordWeak where the rules are not met: length counts, not kinds of characters (ASVS 6.2)."""
     if len(password) < SHORTEST_PASSWORD or len(password.encode("utf-8", "replace")) > LONGEST_PASSWORD:
         raise PasswordWeak(
-            f"A password has at least {SHORTEST_PASSWORD} characters and at most {LONGEST_PASSWORD} bytes."
+            Sentence(
+                "A password has at least {least} characters and at most {most} bytes.",
+                least=SHORTEST_PASSWORD,
+                most=LONGEST_PASSWORD,
+            )
         )
     if login and login in password.lower() and len(password) < len(login) + SHORTEST_PASSWORD:
         raise PasswordWeak("A password must not be built around the login.")
     if len(set(password)) < 4:
         raise PasswordWeak("A password needs at least four different characters.")
+    if is_common(password):
+        raise PasswordWeak(
+            "This password is one of those that are tried first. Choose three or four odd words."
+        )
+
+
+def is_common(password: str) -> bool:
+    """Whether a list of leaked passwords would hold it: a well-known word with figures or signs around it, a run along
+    the keyboard or through the alphabet, or one short piece repeated (ASVS 6.2.4).
+    """
+    plain = unicodedata.normalize("NFKC", password).casefold()
+    for text in (plain, plain.translate(_LOOKALIKES)):
+        word = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
+        if {word, word.translate(_LOOKALIKES), re.sub(r"[\W_]", "", text)} & _COMMON:
+            return True
+    if any(plain == plain[:size] * (len(plain) // size) for size in range(1, 6) if len(plain) % size == 0):
+        return True
+    pieces = _pieces(re.sub(r"[\W_]", "", plain))
+    return pieces <= 2
+
+
+def _pieces(text: str) -> int:
+    """How many runs of keys that lie, or letters and figures that stand, side by side the text is made of."""
+    pieces, run = 0, ""
+    for letter in text:
+        if run and any((run + letter) in row for row in _RUNS):
+            run += letter
+            continue
+        pieces += 1
+        run = letter
+    return pieces
 
 
 def make_password() -> str:

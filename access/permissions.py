@@ -24,6 +24,7 @@ class Permission(StrEnum):
     CALLS_READ = "calls.read"  # own calls, and calls nobody has taken yet
     CALLS_READ_ALL = "calls.read_all"
     NUMBERS_FULL = "numbers.full"  # unmasked telephone numbers
+    NAMES_FULL = "names.full"  # customers' names, addresses and what they said, unmasked
     LIVE_READ = "live.read"
     QUEUES_READ = "queues.read"
     AGENTS_READ = "agents.read"
@@ -32,10 +33,43 @@ class Permission(StrEnum):
     CALLS_DIAL = "calls.dial"
     TASKS_READ = "tasks.read"
     TASKS_WORK = "tasks.work"
+    TASKS_ASSIGN = "tasks.assign"  # give a task to somebody else
+    REGISTRATIONS_FILE = "registrations.file"  # file own calls, correct what one filed
+    REGISTRATIONS_ALL = "registrations.all"  # file, read and correct everybody's
+    RECORDINGS_LISTEN = "recordings.listen"  # what the house lets agents hear
+    RECORDINGS_ALL = "recordings.all"
+    RECORDINGS_DOWNLOAD = "recordings.download"
+    RECORDINGS_DELETE = "recordings.delete"
+    KNOWLEDGE_READ = "knowledge.read"
+    KNOWLEDGE_WRITE = "knowledge.write"
+    BULLETINS_READ = "bulletins.read"
+    BULLETINS_WRITE = "bulletins.write"  # what those who take calls are told, and who has read it
+    SCRIPTS_WRITE = "scripts.write"  # scripts, registration forms and dispositions
     USERS_READ = "users.read"
     USERS_WRITE = "users.write"
     TOKENS_WRITE = "tokens.write"
+    HOOKS_WRITE = "hooks.write"  # what other systems are told; never more than one may see
     AUDIT_READ = "audit.read"
+    CRM_READ = "crm.read"  # customers, vehicles, their history
+    CRM_WRITE = "crm.write"
+    IMPORTS_WRITE = "imports.write"  # bring lists of customers, vehicles and visits in
+    EXPORT_READ = "export.read"  # take lists out as files, with what one may see
+    CRM_RESTRICTED = "crm.restricted"  # records of secrecy grade "restricted" without asking
+    GROUPS_READ = "groups.read"
+    GROUPS_WRITE = "groups.write"
+    DUPLICATES_READ = "duplicates.read"
+    RECORDS_MERGE = "records.merge"  # make one record of two, undo it, say that two are two
+    CORRECTIONS_READ = "corrections.read"  # a department: its own only
+    CORRECTIONS_ANSWER = "corrections.answer"
+    CORRECTIONS_WORK = "corrections.work"  # raise, check, close, remind; error rates, hand-overs
+    CLASSES_WRITE = "classes.write"  # rules of classes, credit grades, key accounts
+    FIELDS_READ = "fields.read"
+    FIELDS_WRITE = "fields.write"  # which fields records have
+    AUDIT_EXPORT = "audit.export"  # all calls of a number, signed, for a regulator
+    APPROVALS_ASK = "approvals.ask"  # ask to open a restricted record
+    APPROVALS_DECIDE = "approvals.decide"
+    PRIVACY_ASK = "privacy.ask"  # register what a person asks about his data
+    PRIVACY_DECIDE = "privacy.decide"  # the second person: approve, refuse, hold
 
 
 _AGENT: Final = frozenset(
@@ -49,21 +83,65 @@ _AGENT: Final = frozenset(
         Permission.CALLS_DIAL,
         Permission.TASKS_READ,
         Permission.TASKS_WORK,
+        Permission.REGISTRATIONS_FILE,
+        Permission.RECORDINGS_LISTEN,
+        Permission.KNOWLEDGE_READ,
+        Permission.BULLETINS_READ,
+        Permission.CRM_READ,
+        Permission.CRM_WRITE,
+        Permission.FIELDS_READ,
+        Permission.NAMES_FULL,
+        Permission.APPROVALS_ASK,
+        Permission.GROUPS_READ,
+        Permission.DUPLICATES_READ,
+        Permission.CORRECTIONS_READ,
+        Permission.CORRECTIONS_ANSWER,
+        Permission.CORRECTIONS_WORK,
     }
 )
 _SUPERVISOR: Final = _AGENT | {
+    Permission.IMPORTS_WRITE,
+    Permission.EXPORT_READ,
     Permission.CALLS_READ_ALL,
     Permission.NUMBERS_FULL,
     Permission.DESK_OTHERS,
+    Permission.TASKS_ASSIGN,
+    Permission.REGISTRATIONS_ALL,
+    Permission.RECORDINGS_ALL,
+    Permission.KNOWLEDGE_WRITE,
+    Permission.BULLETINS_WRITE,
+    Permission.SCRIPTS_WRITE,
+    Permission.CRM_RESTRICTED,
+    Permission.GROUPS_WRITE,
+    Permission.RECORDS_MERGE,
+    Permission.CLASSES_WRITE,
     Permission.USERS_READ,
+    Permission.APPROVALS_DECIDE,
+    Permission.PRIVACY_ASK,
+}
+_MANAGER: Final = _SUPERVISOR | {
+    Permission.AUDIT_READ,
+    Permission.AUDIT_EXPORT,
+    Permission.RECORDINGS_DOWNLOAD,
+    Permission.RECORDINGS_DELETE,
+    Permission.PRIVACY_DECIDE,
+    Permission.HOOKS_WRITE,
+    Permission.FIELDS_WRITE,
 }
 
 #: The whole policy. A role that is not named here has no right at all.
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.AGENT: _AGENT,
     Role.SUPERVISOR: _SUPERVISOR,
-    Role.MANAGER: _SUPERVISOR | {Permission.AUDIT_READ},
-    Role.DEPARTMENT: frozenset({Permission.PROFILE}),
+    Role.MANAGER: _MANAGER,
+    Role.DEPARTMENT: frozenset(
+        {
+            Permission.PROFILE,
+            Permission.NAMES_FULL,
+            Permission.CORRECTIONS_READ,
+            Permission.CORRECTIONS_ANSWER,
+        }
+    ),
     Role.ADMIN: frozenset(
         {
             Permission.PROFILE,
@@ -75,7 +153,10 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.USERS_READ,
             Permission.USERS_WRITE,
             Permission.TOKENS_WRITE,
+            Permission.HOOKS_WRITE,
             Permission.AUDIT_READ,
+            Permission.FIELDS_READ,
+            Permission.FIELDS_WRITE,
         }
     ),
 }

@@ -5,8 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from access.users import User
+
+
+class Pending(StrEnum):
+    """What stands between a session and the house."""
+
+    NOTHING = ""
+    CODE = "code"  # the password was right; the second factor was not given yet
+    PASSWORD = "password"  # noqa: S105  the word: a password somebody else set must be changed
+    ENROL = "enrol"  # the role demands a second factor, and there is none yet
+
+
+#: A right password waits this long for its code.
+CODE_WAITS: Final = timedelta(minutes=5)
 
 
 class SessionEnd(StrEnum):
@@ -21,6 +35,7 @@ class SessionEnd(StrEnum):
     IDLE = "idle"
     TOO_OLD = "too_old"
     OTHER_ADDRESS = "other_address"
+    ENDED_ELSEWHERE = "ended_elsewhere"  # the user ended it from another browser, or an administrator did
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +59,16 @@ class Session:
     seen_at: datetime
     address: str
     ended_at: datetime | None = None
+    #: What the browser called itself, shortened.
+    browser: str = ""
+    pending: Pending = Pending.NOTHING
+
+    @property
+    def standing(self) -> Pending:
+        """What must be done before anything else."""
+        if self.pending is Pending.CODE:
+            return Pending.CODE
+        return Pending.PASSWORD if self.user.must_change else self.pending
 
 
 def refusal(session: Session, *, address: str, now: datetime, limits: SessionLimits) -> SessionEnd | None:
@@ -59,3 +84,30 @@ def refusal(session: Session, *, address: str, now: datetime, limits: SessionLim
     if limits.same_address and session.address != address:
         return SessionEnd.OTHER_ADDRESS
     return None
+
+
+#: What to call a browser, and a word that only its User-Agent has; the first that fits.
+_BROWSERS: Final = (
+    ("Edge", "Edg/"),
+    ("Opera", "OPR/"),
+    ("WeChat", "MicroMessenger/"),
+    ("Firefox", "Firefox/"),
+    ("Chrome", "Chrome/"),
+    ("Safari", "Safari/"),
+)
+_SYSTEMS: Final = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("macOS", "Mac OS X"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_of(user_agent: str) -> str:
+    """Browser and system in words a person knows his own machine by; never the whole User-Agent."""
+    words = [
+        next((name for name, mark in table if mark in user_agent), "") for table in (_BROWSERS, _SYSTEMS)
+    ]
+    return " · ".join(filter(None, words))

@@ -105,8 +105,11 @@ class User:
     created_at: datetime
     #: Set once the user may not sign in any more; users are never deleted, calls refer to them.
     disabled_at: datetime | None = None
-    #: Must choose a new password before anything else.
     password_changed_at: datetime | None = None
+    #: Somebody else set the password: the user chooses a new one before anything else.
+    must_change: bool = False
+    #: Department of the house, for those who answer orders and cases; empty: none.
+    department: str = ""
 
     @property
     def is_enabled(self) -> bool:
@@ -134,3 +137,8 @@ class Principal:
     def sees_numbers(self) -> bool:
         """Whether telephone numbers are shown in full (ASVS 14.2.6: masked otherwise)."""
         return self.may(Permission.NUMBERS_FULL)
+
+    @property
+    def sees_names(self) -> bool:
+        """Whether customers' names are shown; who only runs the installation needs none."""
+        return self.may(Permission.NAMES_FULL)

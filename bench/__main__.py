@@ -12,13 +12,16 @@ from bench.figures import as_json, as_table
 
 #: Files of this folder that are no benchmarks.
 _OTHERS: Final = frozenset({"__init__", "__main__", "figures"})
+#: Names that are no names of modules, because the language has them already.
+_MODULES: Final = {"import": "imports"}
 
 
 def benchmarks() -> list[str]:
     """The names that can be asked for: every module here that has a `run`."""
     folder = Path(__file__).parent
+    words = {module: word for word, module in _MODULES.items()}
     return sorted(
-        path.stem
+        words.get(path.stem, path.stem)
         for path in folder.glob("*.py")
         if path.stem not in _OTHERS
         and not path.stem.startswith("_")
@@ -28,7 +31,7 @@ def benchmarks() -> list[str]:
 
 def measure(name: str, options: Sequence[str]) -> int:
     """Run one benchmark: `bench/NAME.py` has `run(options: Sequence[str]) -> Mapping[str, Figure]`."""
-    figures = importlib.import_module(f"bench.{name}").run(options)
+    figures = importlib.import_module(f"bench.{_MODULES.get(name, name)}").run(options)
     print(as_table(figures), flush=True)
     print(as_json(name, figures), flush=True)
     return 0

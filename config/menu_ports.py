@@ -32,7 +32,8 @@ from ivr.ports import (
     Unavailable,
     Working,
 )
-from storage import blocks, calls, customers, optouts, tasks
+from storage import blocks, calls, customers, matching, optouts, tasks
+from storage.call_tasks import CallTasks
 from storage.database import Database, StorageUnavailable
 from telephony.agents import AgentState
 from telephony.calls import Call, CallState
@@ -94,7 +95,7 @@ class CustomerDirectory:
 
     async def by_tail(self, kind: str, keys: str, among: Sequence[str]) -> Sequence[Known]:
         """Every customer with a vehicle whose plate or VIN ends so."""
-        find = customers.find_by_plate_tail if kind == "plate" else customers.find_by_vin_tail
+        find = matching.find_by_plate_tail if kind == "plate" else matching.find_by_vin_tail
         return await self._ask(lambda connection: find(connection, keys, among))
 
     async def _ask(self, work: Callable[[Connection], Sequence[Candidate]]) -> Sequence[Known]:
@@ -108,7 +109,7 @@ class CustomerDirectory:
 
 
 def _caller(connection: Connection, number: str) -> _Caller:
-    return customers.find_by_number(connection, number), blocks.fitting(connection, number)
+    return matching.find_by_number(connection, number), blocks.fitting(connection, number)
 
 
 def _once_each(found: Sequence[Candidate]) -> Sequence[Known]:
@@ -203,7 +204,7 @@ class HouseQueues:
 class HouseTasks:
     """`ivr.ports.Tasks` over the task store; a row before the caller hears the promise."""
 
-    def __init__(self, database: Database, call_tasks: tasks.CallTasks) -> None:
+    def __init__(self, database: Database, call_tasks: CallTasks) -> None:
         self._database = database
         self._call_tasks = call_tasks
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from config.settings import Settings, SettingsError
+from crm.screenpop import MenuWords
 from ivr.engine import Limits
-from ivr.flow import Flow
+from ivr.flow import Flow, Gather, Menu, OfferCallback
 from ivr.host import Menus
 from ivr.loader import FlowRefused, House, load_flow
 from ivr.ports import Unavailable
@@ -97,6 +99,25 @@ def limits(settings: Settings) -> Limits:
         max_waits={name: queue.max_wait_seconds for name, queue in settings.telephony.queues.items()},
         zone=ZoneInfo(settings.calendar.zone),
     )
+
+
+def menu_words(menus: Menus) -> MenuWords:
+    """What each key of each menu is called on the agents' page, by the titles of the flows."""
+    words: dict[tuple[str, str], dict[str, Mapping[str, str]]] = {}
+    rating = [menus.rating] if menus.rating else []
+    for flow in (*menus.leaving.values(), *rating, *menus.numbers.values()):
+        for name, step in flow.nodes.items():
+            keys: dict[str, str] = {}
+            if isinstance(step, Menu):
+                keys = {**flow.anywhere, **step.keys}
+            elif isinstance(step, OfferCallback):
+                keys = {step.accept: step.accepted}
+            elif isinstance(step, Gather):
+                keys = {"": name}
+            titles = {key: flow.titles[target] for key, target in keys.items() if target in flow.titles}
+            if titles:
+                words[flow.name, name] = words["", name] = titles
+    return words
 
 
 class SafeJournal:

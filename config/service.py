@@ -16,11 +16,33 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
+from access.audit import Action, Entry
+from access.ids import new_id
 from access.logins import LoginLimit
 from access.passwords import Passwords
-from config import memory, menus
+from config import data_retention, memory, menus, phones_changed
+from config.books.aftercall import aftercall, departments_of
+from config.books.approvals import ApprovalBook
+from config.books.audit import AuditBook
+from config.books.bulletins import BulletinBook
+from config.books.corrections import CorrectionBook
+from config.books.definitions import seed
+from config.books.groups import GroupBook
+from config.books.hooks import HookBook
+from config.books.merging import MergeBook
+from config.books.phone import PhoneBook, offer_of
+from config.books.pops import PopBook
+from config.books.privacy import PrivacyBook
+from config.books.records import RecordBook
+from config.books.second_factors import FactorBook, keep_key
+from config.class_ticks import ClassTicks
 from config.desk import HouseDesk
 from config.disk import full_disks, reserve
+from config.duplicate_ticks import DuplicateTicks
+from config.hooks.sender import HookSender
+from config.hooks.transport import HookTransport
+from config.lists.erased_files import ErasedFiles
+from config.lists.room import make_lists
 from config.locks import hold_database, hold_folder
 from config.menu_ports import (
     CustomerDirectory,
@@ -35,20 +57,31 @@ from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
 from config.settings import Settings
-from config.web_services import AuditBook, CallBook, SessionBook, TaskBook, TokenBook, UserBook
+from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
 from crm.records.matching import decide
 from ivr.asterisk.server import AgiServer, Door
 from ivr.host import Host
 from ivr.ports import Ports
-from storage import calls, customers, idempotency, optouts, recordings, sessions
+from storage import (
+    audit,
+    calls,
+    hooks,
+    idempotency,
+    matching,
+    optouts,
+    outgoing,
+    recordings,
+    registrations,
+    told,
+)
 from storage.agents import AgentTable, all_phones
 from storage.alone import Alone
+from storage.call_tasks import CallTasks
 from storage.database import Database, StorageUnavailable
 from storage.imports import Importer
 from storage.journal import Journal
 from storage.migrations import upgrade
 from storage.reconciliation import Reconciler
-from storage.tasks import CallTasks
 from telephony.agents import Agent, Rules
 from telephony.asterisk.ami import Alarm, AmiEvent
 from telephony.asterisk.events import MAPPED, facts_of_all, forwarded_leg
@@ -59,20 +92,25 @@ from telephony.asterisk.resync import Resync
 from telephony.asterisk.switch import AsteriskSwitch
 from telephony.calls import Call, CallState
 from telephony.clock import Clock, SystemClock
-from telephony.control import Control, Target
+from telephony.control import Control, Target, call_of_invited
 from telephony.desk import AgentDesk
+from telephony.directory import Department
 from telephony.facts import Fact, FactKind, Source
 from telephony.fences import Fences, Pace
 from telephony.hours import WorkingTime
+from telephony.listening import SoundKind
 from telephony.numbers import parse
 from telephony.ports import ActionRefused, Channel, Placing, SwitchError
 from telephony.queues import QueueBoard
 from telephony.recordings import keep_days
+from telephony.returning import Returning
 from telephony.tracker import CallChange, call_id
 from web.app import make_app
+from web.languages import text
 from web.live import LIVE
 from web.ports import Figure, Ping, Services
 from web.server import WebServer
+from web.views import VIEWS
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +151,7 @@ class Service:
             writers=settings.storage.writers,
             pool_seconds=settings.storage.pool_seconds,
         )
+        self.database.use(agents_see=settings.crm.records.agents_see)
         #: Files that no more room could be kept for, and why.
         self._short: Mapping[str, str] = {}
         #: The lock on PostgreSQL while the service runs.
@@ -139,10 +178,14 @@ class Service:
         for reaction in (
             recordings.react_to_recording,
             optouts.react_to_call,
+            registrations.react_to_call,
             self.call_tasks.react_to_call,
+            told.react_to_call,
+            audit.react_to_choice,
         ):
             self.journal.react(reaction)
         self.journal.watch(self._calls_changed)
+        self.journal.watch(lambda changes: self.pops.calls_changed(changes))
 
         # The switch.
         self.board = QueueBoard()
@@ -172,6 +215,8 @@ class Service:
             switch=self.switch,
             clock=self.clock,
             rules=Rules(
+                extension_seconds=settings.crm.aftercall.wrapup_extension_seconds,
+                longest_extension_seconds=settings.crm.aftercall.longest_extension_seconds,
                 wrapup_seconds=max(wrapups),
                 missed_before_pause=max(queue.missed_before_pause for queue in phone.queues.values()),
             ),
@@ -198,6 +243,13 @@ class Service:
             owner_of=self.agents.owner_of,
         )
         self._phones: frozenset[str] = frozenset()
+        self.returning = Returning(
+            control=self.control,
+            agents=self.agents,
+            clock=self.clock,
+            live=self.journal.live,
+            seconds=phone.browser_phone.reload_seconds,
+        )
 
         # The menus.
         directory = CustomerDirectory(self.database)
@@ -237,14 +289,48 @@ class Service:
         )
 
         # The web.
+        self.privacy = PrivacyBook(
+            self.database,
+            self.clock,
+            recordings_folder=lambda: self._recordings_folder,
+            voicemail_folder=lambda: self.layout.voicemail,
+            house=settings.dealership,
+            key=keep_key(settings.data),
+            files_go=self._files_go,
+            erased_files=ErasedFiles(
+                self.database, self.clock, lists=settings.data / "lists", spool=settings.data / "spool"
+            ),
+        )
+        self.pops = PopBook(
+            database=self.database,
+            journal=self.journal,
+            clock=self.clock,
+            zone=settings.calendar.zone,
+            owner_of=self.agents.owner_of,
+            read_number=self.read_number,
+            live=lambda: self.app[LIVE],
+            words=menus.menu_words(self.host.menus),
+            viewed=self._note_pop,
+        )
         desk = HouseDesk(
             agents=self.agents,
             control=self.control,
+            returning=self.returning,
             board=self.board,
             database=self.database,
             clock=self.clock,
             queue_names=tuple(phone.queues),
             read_number=self.read_number,
+        )
+        self.lists = make_lists(
+            self.database,
+            self.clock,
+            folder=settings.data / "lists",
+            options=settings.crm.lists,
+            zone=settings.calendar.zone,
+            country=phone.hotline.country,
+            area_code=phone.hotline.area_code,
+            rule=settings.crm.records.customer_number,
         )
         self.app = make_app(
             Services(
@@ -253,12 +339,48 @@ class Service:
                 users=UserBook(self.database),
                 sessions=SessionBook(self.database),
                 tokens=TokenBook(self.database),
-                audit=AuditBook(self.database),
+                audit=AuditBook(
+                    self.database,
+                    key=keep_key(settings.data),
+                    zone=settings.calendar.zone,
+                    house=settings.dealership,
+                ),
+                factors=FactorBook(self.database, keep_key(settings.data)),
+                approvals=ApprovalBook(self.database),
+                privacy=self.privacy,
                 passwords=Passwords(),
                 login_limit=LoginLimit(settings.web.login_tries),
                 calls=CallBook(self.database),
                 tasks=TaskBook(self.database),
                 desk=desk,
+                pops=self.pops,
+                hooks=HookBook(self.database, settings.web.hooks),
+                imports=self.lists.imports,
+                exports=self.lists.exports,
+                records=RecordBook(
+                    self.database,
+                    settings.crm.records,
+                    zone=settings.calendar.zone,
+                    read_number=self.read_number,
+                ),
+                groups=GroupBook(self.database, settings.calendar.zone),
+                merging=MergeBook(self.database, self.journal),
+                bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
+                corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
+                aftercall=aftercall(
+                    self.database,
+                    due=self.call_tasks.due,
+                    options=settings.crm.aftercall,
+                    departments=departments_of(phone),
+                    folders=lambda: {
+                        SoundKind.RECORDING: self._recordings_folder,
+                        SoundKind.VOICEMAIL: self.layout.voicemail,
+                    },
+                    queue_labels={name: queue.label for name, queue in phone.queues.items()},
+                    dealership=settings.dealership,
+                    zone=settings.calendar.zone,
+                    now=self.clock.now,
+                ),
                 pings=(
                     Ping(name="database", check=self._check_database),
                     Ping(name="alone", check=self._check_alone),
@@ -267,25 +389,54 @@ class Service:
                     Ping(name="disk", check=self._check_disk, needed=False),
                     Ping(name="retention", check=self._check_retention, needed=False),
                     Ping(name="calendar", check=self._check_calendar, needed=False),
+                    Ping(name="webhooks", check=self._check_hooks, needed=False),
                 ),
                 figures=self._figures,
+                phones=PhoneBook(
+                    self.database,
+                    offer=offer_of(settings),
+                    agents=self.agents,
+                    returning=self.returning,
+                    clock=self.clock,
+                    changed=self._phones_changed,
+                ),
                 read_number=self.read_number,
                 queue_labels={name: queue.label for name, queue in phone.queues.items()},
+                departments={
+                    name: Department(label=one.label, queue=one.queue)
+                    for name, one in phone.departments.items()
+                },
                 zone=settings.calendar.zone,
                 dealership=settings.dealership,
             )
         )
         self.web = WebServer(self.app, settings.web)
+        self.hooks = HookSender(
+            self.database,
+            settings.web.hooks,
+            HookTransport(settings.web.hooks),
+            self.clock,
+            words=lambda language, event: text(language, f"hooks.event.{event}"),
+        )
         self.ticks = Ticks(settings.calendar.zone)
         self.ticks.every(2, "queues", self._look_at_queues)
         self.ticks.every(1, "wrapups", self.agents.end_wrapups)
         self.ticks.every(1, "held", self._look_again)
+        self.ticks.every(1, "returning", self.returning.look)
         self.ticks.every(3, "imports", self._import)
         self.ticks.every(5, "reserve", self._reserve)
         self.ticks.every(60, "reconciliation", self._reconcile)
         self.ticks.every(20, "recordings", self._measure_recordings)
         self.ticks.daily(3, 30, "retention", self._retain)
+        self.duplicates = DuplicateTicks(self.database, self.clock, self.journal)
+        self.journal.watch(self.duplicates.calls_changed)
+        self.ticks.every(15, "duplicates", self.duplicates.look)
+        self.ticks.daily(2, 30, "all_duplicates", self.duplicates.look_at_all)
+        self.classes = ClassTicks(self.database, self.clock, settings.calendar.zone)
+        self.ticks.every(3, "classes", self.classes.look)
+        self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
         self.ticks.every(600, "memory", self._sweep)
+        self.ticks.every(3600, "lists", self.lists.clear)
 
     def read_number(self, raw: str) -> str | None:
         """What a person typed or a trunk delivered as E.164, or None."""
@@ -309,6 +460,8 @@ class Service:
 
     async def _run(self, stop: asyncio.Event) -> None:
         await asyncio.to_thread(upgrade, self.settings.database_url)
+        now = self.clock.now()
+        await self.database.write(lambda connection: seed(connection, now))
         boot = await self.database.read(lambda connection: calls.last_boot(connection, self.journal.system))
         self.link.remember_boot(boot.boot if boot is not None else "")
         async with AsyncExitStack() as stack:
@@ -324,6 +477,11 @@ class Service:
             )
             await self.web.start()
             stack.push_async_callback(self.web.stop)
+            lists = asyncio.create_task(self.lists.run(), name="lists")
+            stack.push_async_callback(_cancelled, lists)
+            telling = asyncio.create_task(self.hooks.run(), name="hooks")
+            stack.push_async_callback(self.hooks.close)
+            stack.push_async_callback(_cancelled, telling)
             link = asyncio.create_task(self.link.run(), name="ami-link")
             stack.push_async_callback(_cancelled, link)
             stack.push_async_callback(self.host.drain)
@@ -362,6 +520,7 @@ class Service:
             return
         self.living.follow(facts)
         facts = [self._with_agent(fact) for fact in facts]
+        self.pops.heard(facts)
         self.journal.record_soon(*facts)
         for fact in facts:
             if fact.kind in _FOLLOWED:
@@ -395,6 +554,8 @@ class Service:
             fact = await self._following.get()
             try:
                 await self.agents.follow([fact], self._call_of)
+                if fact.kind is FactKind.LEG_ANSWERED:
+                    await self.returning.answered(fact)
                 if fact.kind is FactKind.LEG_ENDED:
                     await self._look_after_held(fact)
             except (StorageUnavailable, SwitchError) as error:
@@ -469,17 +630,21 @@ class Service:
                 log.warning("customer on hold not looked after", action="held_pending", why=str(error))
 
     async def _rescue_held(self, live: Call) -> None:
+        if self.returning.awaits(live.id):
+            return  # his agent's page is being loaded again
         if live.state is CallState.HELD and await self.control.leave_nobody_on_hold(live.id):
             self._held_looks.pop(live.id, None)
             log.info("customer left on hold was looked after", action="held_rescued", call=live.id)
 
     def _call_of(self, fact: Fact) -> str:
         live = self.journal.live_of(fact.linkedid)
+        if live is None and (invited := call_of_invited(fact.uniqueid)):
+            return invited  # her leg is linked to nothing until she talks
         return live.id if live else call_id(self.journal.system, fact.linkedid, fact.at)
 
     def _call_on(self, channel: Channel) -> str | None:
         live = self.journal.live_of(channel.linkedid)
-        return live.id if live else None
+        return live.id if live else call_of_invited(channel.uniqueid)
 
     async def _resynchronise(self, resync: Resync) -> None:
         """After every (re)connect: who is alive, which calls ended unseen, which members are wanted."""
@@ -498,6 +663,11 @@ class Service:
                 snapshot.channels,
                 at=snapshot.at,
                 call_of=self._call_on,
+            )
+            self.pops.resume(
+                tuple(self.agents.board.values()),
+                [one.endpoint for one in snapshot.channels],
+                snapshot.at,
             )
         except StorageUnavailable as error:
             log.warning("resynchronised without the database", action="resync_partly", why=str(error))
@@ -528,6 +698,23 @@ class Service:
 
     def _agent_changed(self, agent: Agent) -> None:
         self.app[LIVE].agent_changed(agent)
+        self.pops.agent_changed(agent)
+
+    def _note_pop(self, agent_id: str, customer_id: str) -> None:
+        """Whose record a ring showed to whom, for the audit log."""
+        now = self.clock.now()
+        agent = self.agents.board.get(agent_id)
+        self.app[VIEWS].note(
+            Entry(
+                id=new_id(now),
+                at=now,
+                action=Action.VIEWED,
+                actor_name=agent.name if agent else agent_id,
+                actor_id=agent_id,
+                via="pop",
+                subject=f"customer:{customer_id}",
+            )
+        )
 
     # --- ticks
 
@@ -559,6 +746,11 @@ class Service:
                 at=snapshot.at,
                 call_of=self._call_on,
             )
+            self.pops.resume(
+                tuple(self.agents.board.values()),
+                [one.endpoint for one in snapshot.channels],
+                snapshot.at,
+            )
             for live in self.journal.live_calls():
                 await self._rescue_held(live)  # whose agent's end was not seen, or came too early
         except (SwitchError, StorageUnavailable) as error:
@@ -569,6 +761,20 @@ class Service:
             await look_at_recordings(self.database, self._recordings_folder)
         except StorageUnavailable as error:
             log.warning("recordings not looked at now", action="recordings_delayed", why=str(error))
+
+    async def _files_go(self) -> None:
+        """Delete at once what is marked: somebody was erased."""
+        phone = self.settings.telephony
+        try:
+            await self.retention.run(
+                self.clock.now(),
+                recording_days=keep_days(
+                    phone.recording.keep_days, china_profile=phone.recording.china_profile
+                ),
+                voicemail_days=phone.voicemail.keep_days,
+            )
+        except StorageUnavailable as error:
+            log.warning("files go tonight", action="retention_delayed", why=str(error))
 
     async def _retain(self) -> None:
         """Delete what is past its time; a held one stays."""
@@ -583,9 +789,13 @@ class Service:
                 voicemail_days=phone.voicemail.keep_days,
             )
             await self.database.write(lambda c: idempotency.forget_old_answers(c, now=now))
-            await self.database.write(
-                lambda c: sessions.delete_old_sessions(c, before=now - timedelta(days=30))
-            )
+            kept = timedelta(days=self.settings.web.hooks.keep_days)
+            while await self.database.write(lambda c: outgoing.forget_before(c, now - kept)):
+                continue  # a bounded number at a time, so that nobody waits for the writer
+            kept = timedelta(days=self.settings.crm.aftercall.draft_days)
+            await self.database.write(lambda c: registrations.forget_old_drafts(c, before=now - kept))
+            await data_retention.run(self.database, self.settings.retention, now)
+            await self.privacy.carry_out_approved()
         except StorageUnavailable as error:
             log.warning("retention goes on tomorrow", action="retention_delayed", why=str(error))
 
@@ -602,6 +812,10 @@ class Service:
 
     async def _open_outbound(self, call: str, number: str, by: str) -> None:
         await self.journal.open_outbound(call, number, by, self.clock.now())
+
+    def _phones_changed(self) -> None:
+        """A page's telephone has a new secret: whoever runs Asterisk renders its files (`careline pbx run`)."""
+        phones_changed.tell(self.settings.data)
 
     async def _learn_targets(self) -> None:
         phones = await self.database.read(all_phones)
@@ -658,6 +872,13 @@ class Service:
         except StorageUnavailable:
             return None  # the database has a line of its own
 
+    async def _check_hooks(self) -> str | None:
+        try:
+            off = await self.database.read(hooks.troubled)
+        except StorageUnavailable:
+            return None  # the database has a line of its own
+        return f"Webhooks switched off by themselves: {len(off)}." if off else None
+
     async def _check_calendar(self) -> str | None:
         found = self.hours.warnings(self.clock.now())
         return found[0].text.get("en") if found else None
@@ -665,6 +886,7 @@ class Service:
     def _figures(self) -> Iterable[Figure]:
         state = self.journal.state()
         events = self.link.events.gauges
+        yield from self.hooks.figures()
         live = self.journal.live_calls()
         yield Figure(name="careline_calls_live", help="Calls going on", value=len(live))
         yield Figure(name="careline_switch_ready", help="1: resynchronised", value=int(self.link.is_ready))
@@ -750,7 +972,7 @@ class Service:
 
 
 def _identify(connection: Connection, number: str) -> tuple[str | None, str]:
-    match = decide(customers.find_by_number(connection, number))
+    match = decide(matching.find_by_number(connection, number))
     return match.customer_id, str(match.explained)
 
 

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from access.options import RetentionOptions
 from crm.options import CrmOptions
 from ivr.options import IvrOptions
 from storage.database import with_connect_timeout
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     ivr: IvrOptions = IvrOptions()
     storage: StorageOptions = StorageOptions()
     web: WebOptions = WebOptions()
+    retention: RetentionOptions = RetentionOptions()
     log: LogOptions = LogOptions()
 
     @property

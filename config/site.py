@@ -14,6 +14,7 @@ import random
 import secrets
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from access.passwords import hash_password
 from access.permissions import TAKES_CALLS, Role
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import User
+from config.books.knowledge import load_sample
 from config.settings import Settings, load
 from lab.network import free_port
 from storage import agents, samples, tokens, users
@@ -142,7 +144,11 @@ class Site:
     folder: Path
     cache: Path
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    #: Who works here beside the sample's people: login, name, role.
+    colleagues: Sequence[tuple[str, str, Role]] = ()
     people: dict[str, Person] = field(default_factory=dict)
+    #: What is run as the service; a benchmark has one that takes times.
+    service_module: str = "config"
     token: str = ""
     _processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     _session: aiohttp.ClientSession | None = None
@@ -158,9 +164,14 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Where the pages are."""
+        """Where the service answers."""
         web = self.settings.web
-        return f"http://{web.host}:{web.port}"
+        return f"{'https' if web.tls.certificate else 'http'}://{web.host}:{web.port}"
+
+    @property
+    def pages(self) -> str:
+        """Where people open the pages."""
+        return self.settings.web.public_url or self.url
 
     # --- made once
 
@@ -182,6 +193,7 @@ class Site:
             self._know_people(database)
             if sample:  # after the people: some customers have an agent of their own
                 database.write_now(lambda connection: samples.load(connection, datetime.now(UTC)))
+                database.write_now(lambda connection: load_sample(connection, datetime.now(UTC)))
             self.token = self._own_token(database)
         finally:
             database.close()
@@ -191,7 +203,7 @@ class Site:
         kept: dict[str, str] = json.loads(kept_path.read_text("utf-8")) if kept_path.exists() else {}
         now = datetime.now(UTC)
         known = {user.login: user for user in database.read_now(users.list_users)}
-        for login, name, role in PEOPLE:
+        for login, name, role in (*PEOPLE, *self.colleagues):
             password = kept.get(login) or make_password()
             user = known.get(login)
             if user is None:
@@ -249,23 +261,23 @@ class Site:
 
     # --- processes
 
-    async def start_switch(self, seconds: float = 30.0) -> None:
+    async def start_switch(self, seconds: float = 60.0) -> None:
         """Asterisk, in a process of its own. Raises SiteError."""
         await self._start("switch", "pbx", "run", "--config", str(self.config))
         await self._until("switch", seconds, self._switch_ready)
 
-    async def start_service(self, seconds: float = 30.0, *, ready: bool = True) -> None:
+    async def start_service(self, seconds: float = 60.0, *, ready: bool = True) -> None:
         """The service; with `ready` also wait until it is resynchronised. Raises SiteError."""
-        await self._start("service", "run", "--config", str(self.config))
+        await self._start("service", "run", "--config", str(self.config), module=self.service_module)
         await self._until("service", seconds, lambda: self._answers("/readyz" if ready else "/healthz"))
 
-    async def _start(self, name: str, *arguments: str) -> None:
+    async def _start(self, name: str, *arguments: str, module: str = "config") -> None:
         log = (self.folder / f"{name}.log").open("ab")
         try:
             self._processes[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "config",
+                module,
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -305,7 +317,7 @@ class Site:
         try:
             async with self.session.get(f"{self.url}{path}") as response:
                 return response.status == 200
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return False
 
     def pid(self, name: str) -> int:
@@ -346,9 +358,20 @@ class Site:
         """Requests as the site's own token (role supervisor)."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                headers={"Authorization": f"Bearer {self.token}"}, timeout=aiohttp.ClientTimeout(total=10)
+                connector=aiohttp.TCPConnector(ssl=self._trust() or True),
+                headers={"Authorization": f"Bearer {self.token}"},
+                timeout=aiohttp.ClientTimeout(total=30),
             )
         return self._session
+
+    def _trust(self) -> ssl.SSLContext | None:
+        """Where `careline pbx certificate` made an authority, it alone is trusted, whatever the address."""
+        tls = self.settings.web.tls
+        if not tls.certificate:
+            return None
+        trust = ssl.create_default_context(cafile=str(Path(tls.certificate).with_name("ca.crt")))
+        trust.check_hostname = False
+        return trust
 
     async def get(self, path: str, **query: str) -> Any:
         """GET below /api/v1. Raises SiteError with the problem's text."""

@@ -9,13 +9,13 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from access.audit import Entry
-from access.masking import mask_number, mask_text
 from access.permissions import TAKES_CALLS, Permission, Role
 from access.sessions import Session, SessionEnd
 from access.tokens import Token
 from access.users import Language, LoginRefused, Principal, Theme, User
+from config.books.task_desk import view_of
 from crm.tasks.tasks import Task
-from storage import agents, audit, call_lists, sessions, tasks, tokens, users
+from storage import agents, audit, call_lists, sessions, task_lists, tasks, tokens, users
 from storage.database import Database
 from telephony.call_lists import BadCursor, CallDetail, CallFilter, CallPage, CallSort
 from web.ports import TaskPage, TaskView
@@ -54,10 +54,18 @@ class UserBook:
         role: Role | None = None,
         language: Language | None = None,
         theme: Theme | None = None,
+        department: str | None = None,
     ) -> User:
         def work(connection: Connection) -> User:
             user = users.change_user(
-                connection, user_id, now=entry.at, name=name, role=role, language=language, theme=theme
+                connection,
+                user_id,
+                now=entry.at,
+                name=name,
+                role=role,
+                language=language,
+                theme=theme,
+                department=department,
             )
             audit.append(connection, entry)
             return user
@@ -72,10 +80,25 @@ class UserBook:
 
         return await self._database.write(work)
 
-    async def set_password(self, user_id: str, password_hash: str, entry: Entry, keep_session: str) -> None:
+    async def enable(self, user_id: str, entry: Entry) -> User:
+        def work(connection: Connection) -> User:
+            user = users.enable_user(connection, user_id)
+            audit.append(connection, entry)
+            return user
+
+        return await self._database.write(work)
+
+    async def set_password(
+        self, user_id: str, password_hash: str, entry: Entry, keep_session: str, *, must_change: bool = False
+    ) -> None:
         def work(connection: Connection) -> None:
             users.set_password(
-                connection, user_id, password_hash=password_hash, now=entry.at, keep_session=keep_session
+                connection,
+                user_id,
+                password_hash=password_hash,
+                now=entry.at,
+                keep_session=keep_session,
+                must_change=must_change,
             )
             audit.append(connection, entry)
 
@@ -91,13 +114,15 @@ class SessionBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, session: Session, entry: Entry, *, replaces: str, password_hash: str) -> None:
+    async def begin(
+        self, session: Session, entry: Entry, *, replaces: Sequence[str], password_hash: str
+    ) -> None:
         def work(connection: Connection) -> None:
             found = users.password_of(connection, session.user.login)
             if found is None or not found[0].is_enabled or found[1] != password_hash:
                 raise LoginRefused("Login or password is wrong.")
-            if replaces:
-                sessions.end_session(connection, replaces, now=entry.at, why=SessionEnd.REPLACED)
+            for one in filter(None, replaces):
+                sessions.end_session(connection, one, now=entry.at, why=SessionEnd.REPLACED)
             sessions.insert_session(connection, session)
             audit.append(connection, entry)
 
@@ -120,6 +145,31 @@ class SessionBook:
         return await self._database.read(
             lambda connection: sessions.live_sessions(connection, ids, now=now, longest=longest)
         )
+
+    async def of_user(
+        self, user_id: str, now: datetime, idle: timedelta, longest: timedelta
+    ) -> Sequence[Session]:
+        return await self._database.read(
+            lambda connection: sessions.open_sessions_of(
+                connection, user_id, now=now, idle=idle, longest=longest
+            )
+        )
+
+    async def end_of(self, user_id: str, session_id: str, why: SessionEnd, entry: Entry) -> bool:
+        def work(connection: Connection) -> bool:
+            ended = sessions.end_session_of(connection, user_id, session_id, now=entry.at, why=why)
+            if ended:
+                audit.append(connection, entry)
+            return ended
+
+        return await self._database.write(work)
+
+    async def end_others(self, user_id: str, but: str, why: SessionEnd, entry: Entry) -> None:
+        def work(connection: Connection) -> None:
+            sessions.end_sessions_of(connection, user_id, now=entry.at, why=why, but=but)
+            audit.append(connection, entry)
+
+        await self._database.write(work)
 
 
 class TokenBook:
@@ -158,21 +208,6 @@ class TokenBook:
         return await self._database.read(lambda connection: tokens.live_tokens(connection, ids, now=now))
 
 
-class AuditBook:
-    """`web.ports.AuditLog` over the database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def append(self, entry: Entry) -> None:
-        await self._database.write(lambda connection: audit.append(connection, entry))
-
-    async def list(self, *, before: str, subject: str, limit: int) -> Sequence[Entry]:
-        return await self._database.read(
-            lambda connection: audit.list_entries(connection, before=before, subject=subject, limit=limit)
-        )
-
-
 class CallBook:
     """`web.ports.CallLog` over the database."""
 
@@ -201,6 +236,7 @@ class TaskBook:
         viewer: Principal,
         *,
         state: Literal["open", "mine", "closed", "all"],
+        now: datetime,
         cursor: str | None,
         limit: int,
     ) -> TaskPage:
@@ -208,48 +244,36 @@ class TaskBook:
 
         def work(connection: Connection) -> TaskPage:
             found = tasks.list_tasks(
-                connection, state=state, user_id=viewer.user_id or "", after=after, limit=limit + 1
+                connection,
+                state=state,
+                user_id=viewer.user_id or "",
+                seen=task_lists.seen_by(connection, viewer, now),
+                after=after,
+                limit=limit + 1,
             )
             names = users.user_names(connection)
             kept = found[:limit]
             following = _task_cursor(state, kept[-1]) if len(found) > limit else None
-            return TaskPage(items=[_task_view(task, viewer, names) for task in kept], next=following)
+            return TaskPage(items=[view_of(task, viewer, names) for task in kept], next=following)
 
         return await self._database.read(work)
 
     async def claim(self, viewer: Principal, task_id: str, now: datetime) -> TaskView:
         def work(connection: Connection) -> TaskView:
+            task_lists.require_seen(connection, viewer, task_id, now)
             task = tasks.claim_task(connection, task_id, viewer.user_id or "")
-            return _task_view(task, viewer, users.user_names(connection))
+            return view_of(task, viewer, users.user_names(connection))
 
         return await self._database.write(work)
 
     async def close(self, viewer: Principal, task_id: str, result: str, now: datetime) -> TaskView:
         def work(connection: Connection) -> TaskView:
+            task_lists.require_seen(connection, viewer, task_id, now)
             force = viewer.may(Permission.DESK_OTHERS)
             task = tasks.close_task(connection, task_id, viewer.user_id or "", result, now, force=force)
-            return _task_view(task, viewer, users.user_names(connection))
+            return view_of(task, viewer, users.user_names(connection))
 
         return await self._database.write(work)
-
-
-def _task_view(task: Task, viewer: Principal, names: Mapping[str, str]) -> TaskView:
-    sees = viewer.sees_numbers
-    return TaskView(
-        id=task.id,
-        kind=task.kind.value,
-        state=task.state.value,
-        due_at=task.due_at,
-        created_at=task.created_at,
-        subject=task.subject if sees else mask_text(task.subject),
-        number=task.number if sees or not task.number else mask_number(task.number),
-        customer_id=task.customer_id,
-        call_id=task.call_id,
-        owner_id=task.owner_id,
-        owner_name=names.get(task.owner_id or ""),
-        closed_at=task.closed_at,
-        result=task.result,
-    )
 
 
 def _task_cursor(state: str, task: Task) -> str:

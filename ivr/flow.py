@@ -429,6 +429,8 @@ class Flow:
     languages: tuple[str, ...]
     #: Keys that work in every menu ("0": a person at any time).
     anywhere: Mapping[str, str] = field(default_factory=dict)
+    #: What a node is called on the agents' page, by language: "pressed 1: book a service".
+    titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     nodes: Mapping[str, Step]
 
 

@@ -54,7 +54,7 @@ from ivr.ports import (
     Reply,
     Unavailable,
 )
-from ivr.prompts import Item, PromptBook, PromptError, Sentence, item
+from ivr.prompts import Item, PromptBook, PromptError, Sentence, Sound, item
 from ivr.routes import ToFallback, route_word
 from telephony.asterisk import names
 from telephony.clock import Clock
@@ -150,7 +150,7 @@ class Host:
         self._limits = limits
         self._number_of = number_of
         self._clock = clock
-        self._prompts: dict[tuple[Spoken, ...], tuple[tuple[str, ...], float]] = {}
+        self._prompts: dict[tuple[Spoken, ...], tuple[Sound, ...]] = {}
         self._missing: set[tuple[str, str]] = set()
         self._unsaved: list[_Call] = []
         self._flush_at: asyncio.TimerHandle | None = None
@@ -275,10 +275,14 @@ class Host:
                     pass  # the session carries it; the line learns it with the route
 
     async def _keys(self, line: Line, call: _Call, wait: WaitKeys) -> Typed:
-        files, playing = self._sounds(call)
-        heard = await line.ask(files, playing, wait.seconds, wait.most)
+        sounds = self._sounds(call)
+        heard = await line.ask(sounds, wait.seconds, wait.most)
         if not heard.played:
-            log.error("a prompt could not be played", action="ivr_prompt_failed", files=list(files))
+            log.error(
+                "a prompt could not be played",
+                action="ivr_prompt_failed",
+                files=[sound.file for sound in sounds],
+            )
             self.counts.missing_sounds += 1
         return Typed(keys=heard.keys, hash=heard.hash)
 
@@ -289,9 +293,8 @@ class Host:
         route = "" if call.rating else word or ""
         ended = call.note(FactKind.IVR_ENDED, self._clock.now(), {"route": route, "outcome": why})
         await self._record(call, ended)
-        files, playing = self._sounds(call)
-        if files:
-            await line.play(files, playing)
+        if sounds := self._sounds(call):
+            await line.play(sounds)
         variables = [(names.CALL, call.call_id), (names.LANGUAGE, session.language)]
         if session.record:
             variables.append((names.RECORD, "yes"))
@@ -349,11 +352,11 @@ class Host:
 
     # --- sounds
 
-    def _sounds(self, call: _Call) -> tuple[tuple[str, ...], float]:
+    def _sounds(self, call: _Call) -> tuple[Sound, ...]:
         said = tuple(call.said)
         call.said = []
         if not said:
-            return (), 0.0
+            return ()
         found = self._prompts.get(said)
         if found is None:
             if len(self._prompts) >= _MOST_PROMPTS:
@@ -361,9 +364,8 @@ class Host:
             found = self._prompts[said] = self._compose(said)
         return found
 
-    def _compose(self, said: tuple[Spoken, ...]) -> tuple[tuple[str, ...], float]:
-        files: list[str] = []
-        seconds = 0.0
+    def _compose(self, said: tuple[Spoken, ...]) -> tuple[Sound, ...]:
+        sounds: list[Sound] = []
         run: list[Item] = []
         for index, spoken in enumerate(said):
             try:
@@ -373,11 +375,10 @@ class Host:
             last = index + 1 == len(said) or said[index + 1].language != spoken.language
             if last and run:
                 composed = self._book.compose(spoken.language, run)
-                files.extend(composed.files)
-                seconds += composed.seconds
+                sounds.extend(composed.sounds)
                 self._report(spoken.language, composed.missing)
                 run = []
-        return tuple(files), seconds
+        return tuple(sounds)
 
     def _report(self, language: str, missing: tuple[str, ...]) -> None:
         for key in missing:

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 import yaml
 
+from access.users import LANGUAGES
 from ivr import flow as steps
 from ivr.flow import (
     CONDITIONS,
@@ -34,6 +35,7 @@ from ivr.flow import (
 #: A flow file beyond these is a mistake, not a menu.
 MOST_BYTES: Final = 262_144
 MOST_NODES: Final = 500
+_LONGEST_TITLE: Final = 24
 
 #: In a flow for callers who leave a queue: that queue.
 THIS: Final = "this"
@@ -580,7 +582,7 @@ def _check_default(reading: _Reading, node: yaml.Node, prompt: object) -> None:
 
 
 def _read_root(reading: _Reading, root: yaml.Node, version: str) -> Flow | None:
-    allowed = "flow, language, start, way_out, anywhere, nodes"
+    allowed = "flow, language, start, way_out, anywhere, titles, nodes"
     entries: dict[str, yaml.Node] = {}
     for key, at, value in _entries(reading, root, "the file"):
         if key not in allowed.split(", "):
@@ -596,6 +598,7 @@ def _read_root(reading: _Reading, root: yaml.Node, version: str) -> Flow | None:
     start = _target(reading, entries["start"], "start")
     reading.way_out = way_out = _target(reading, entries["way_out"], "way_out")
     anywhere = _keys(reading, entries["anywhere"], "anywhere") if "anywhere" in entries else {}
+    titles = _titles(reading, entries["titles"]) if "titles" in entries else {}
     nodes: dict[str, Step] = {}
     lines: dict[str, int] = {}
     for node_name, at, value in _entries(reading, entries["nodes"], "nodes"):
@@ -622,8 +625,30 @@ def _read_root(reading: _Reading, root: yaml.Node, version: str) -> Flow | None:
         language=language,
         languages=(language, *sorted(set(reading.house.sentences) - {language})),
         anywhere=anywhere,
+        titles=titles,
         nodes=nodes,
     )
+
+
+def _titles(reading: _Reading, node: yaml.Node) -> dict[str, dict[str, str]]:
+    """What nodes are called on the agents' page, in every language the pages have."""
+    allowed = f"one line of at most {_LONGEST_TITLE} characters"
+    titles: dict[str, dict[str, str]] = {}
+    for name, at, value in _entries(reading, node, "titles"):
+        reading.targets.append((name, at.start_mark.line + 1, "titles"))
+        words: dict[str, str] = {}
+        for language, place, title in _entries(reading, value, f"the title of {name}"):
+            text = _scalar(reading, title, f"the title of {name}", allowed)
+            if language not in LANGUAGES:
+                reading.wrong(place, f"the title of {name} is in {language!r}", ", ".join(LANGUAGES))
+            elif text is not None and (len(text) > _LONGEST_TITLE or not text.isprintable()):
+                reading.wrong(title, f"the title of {name} cannot be shown", allowed)
+            elif text is not None:
+                words[language] = text
+        for missing in sorted(set(LANGUAGES) - words.keys()):
+            reading.wrong(at, f"the title of {name} is missing in {missing}", allowed)
+        titles[name] = words
+    return titles
 
 
 def _check_names(reading: _Reading, lines: Mapping[str, int]) -> None:

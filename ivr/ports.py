@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from ivr.prompts import Sound
 from telephony.facts import Fact
 from telephony.hours import OpenState
 
@@ -310,10 +311,10 @@ class Line(Protocol):
     async def recall(self, names: Sequence[str]) -> Sequence[str]:
         """What was remembered on the line under these names before; "" for nothing."""
 
-    async def ask(self, files: Sequence[str], playing: float, seconds: float, most: int) -> Heard:
-        """Play, then take up to `most` keys; the dead man's switch covers `playing` and the waits."""
+    async def ask(self, sounds: Sequence[Sound], seconds: float, most: int) -> Heard:
+        """Play, then take up to `most` keys; the dead man's switch covers the sounds and the waits."""
 
-    async def play(self, files: Sequence[str], playing: float) -> None:
+    async def play(self, sounds: Sequence[Sound]) -> None:
         """Play to the end, whatever is pressed."""
 
     async def release(self, variables: Sequence[tuple[str, str]]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 Language = Literal["zh-CN", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
@@ -691,13 +691,24 @@ def vocabulary(language: str) -> frozenset[str]:
 # ---- files -------------------------------------------------------------------------------------------------
 
 
+class Sound(NamedTuple):
+    """One sound file: its path without ending, and how long it plays."""
+
+    file: str
+    seconds: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """Sound paths to play in order, and the keys no file was found for (left out, to be reported)."""
+    """What is played in order, and the keys no file was found for (left out, to be reported)."""
 
-    files: tuple[str, ...]
+    sounds: tuple[Sound, ...]
     missing: tuple[str, ...]
-    seconds: float
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Sound paths without ending."""
+        return tuple(sound.file for sound in self.sounds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -711,20 +722,17 @@ class PromptBook:
 
     def compose(self, language: str, items: Iterable[Item]) -> Composition:
         """Files for `items`: the house's recording where there is one, else the shipped one."""
-        files: list[str] = []
+        found: list[Sound] = []
         missing: list[str] = []
-        seconds = 0.0
         for key in keys(language, items):
-            sound = (language, key)
-            if self.house is not None and sound in self.house_sounds:
-                files.append(str(self.house / language / key))
-                seconds += self.house_sounds[sound]
-            elif sound in self.shipped_sounds:
-                files.append(str(self.shipped / language / key))
-                seconds += self.shipped_sounds[sound]
+            name = (language, key)
+            if self.house is not None and name in self.house_sounds:
+                found.append(Sound(str(self.house / language / key), self.house_sounds[name]))
+            elif name in self.shipped_sounds:
+                found.append(Sound(str(self.shipped / language / key), self.shipped_sounds[name]))
             else:
                 missing.append(key)
-        return Composition(files=tuple(files), missing=tuple(missing), seconds=seconds)
+        return Composition(sounds=tuple(found), missing=tuple(missing))
 
     def files(self, language: str, items: Iterable[Item]) -> list[str]:
         """Asterisk sound paths without ending; what is missing is left out (ask `missing`)."""

@@ -50,7 +50,7 @@ class Ami:
         *,
         variables: Sequence[tuple[str, str]] = (),
         id: str = "",
-        deadline: float = 10.0,
+        deadline: float = 30.0,
     ) -> Message:
         """Send one action and return its answer.
 

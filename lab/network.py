@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,8 @@ MODULES: Final = (
     "app_exec",
     "pbx_config",
 )
-_OWN_PORTS: Final = (12_000, 20_000)
+#: From where `free_port` takes. Processes that start at the same time on one machine may each take from a part.
+own_ports = range(12_000, 20_000)
 _CTL_PATH_LIMIT: Final = 100  # a Unix socket's path ends at 108 bytes
 
 
@@ -142,18 +144,25 @@ class Trunk:
     password: str = ""
 
 
+#: What this process gave away lately: it may not be in use yet when the next one asks.
+_given: deque[int] = deque(maxlen=256)
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
     """A port nobody uses at this moment, outside the range from which the kernel serves everybody else."""
     chance = random.SystemRandom()
     for _ in range(100):
-        port = chance.randrange(*_OWN_PORTS)
+        port = chance.choice(own_ports)
+        if port in _given:
+            continue
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
                 probe.bind((host, port))
             except OSError:
                 continue
+        _given.append(port)
         return port
-    raise NetworkFailed(f"no free port between {_OWN_PORTS[0]} and {_OWN_PORTS[1]} on {host}")
+    raise NetworkFailed(f"no free port between {own_ports[0]} and {own_ports[-1]} on {host}")
 
 
 async def _all_set(signs: Mapping[str, asyncio.Event], deadline: float, saying: str) -> None:
@@ -220,7 +229,7 @@ class Network:
         """Process id of the running switch, 0 when there is none."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
-    async def start(self, *, deadline: float = 30.0) -> None:
+    async def start(self, *, deadline: float = 60.0) -> None:
         """Render, start, wait until calls can be placed; raises `NetworkFailed` after `deadline` seconds."""
         await self._lines.start()
         ami_port = free_port(socket.SOCK_STREAM)
@@ -277,7 +286,7 @@ class Network:
         if self._run_folder != self.folder / "run":
             shutil.rmtree(self._run_folder, ignore_errors=True)
 
-    async def add_phones(self, phones: Sequence[Phone], *, deadline: float = 15.0) -> None:
+    async def add_phones(self, phones: Sequence[Phone], *, deadline: float = 30.0) -> None:
         """Register these phones and wait until all are; raises `TimeoutError` naming those that are not."""
         self._phones |= {phone.endpoint: phone for phone in phones}
         signs = {
@@ -291,7 +300,7 @@ class Network:
         sign = self._registered.get(endpoint)
         return sign is not None and sign.is_set()
 
-    async def remove_phones(self, endpoints: Sequence[str], *, deadline: float = 15.0) -> None:
+    async def remove_phones(self, endpoints: Sequence[str], *, deadline: float = 30.0) -> None:
         """Unregister these phones, wait until the dealership's switch has agreed, and forget them.
 
         The password may go only then: the switch asks for it again before it lets a phone go. Raises

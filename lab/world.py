@@ -25,6 +25,7 @@ from lab.sounds import make_sounds
 LOG = logging.getLogger(__name__)
 
 _RING_LIMIT_MS: Final = 3_600_000  # the lab's own timer gives up before the switch's does
+_LOOK_SECONDS: Final = 0.02
 _UNSAFE_IN_NAME: Final = str.maketrans("", "", '"<>\\\r\n')
 
 
@@ -44,7 +45,7 @@ class Placed:
         """True once the call has ended."""
         return self._ended.done()
 
-    async def answered(self, deadline: float = 10.0) -> Line:
+    async def answered(self, deadline: float = 30.0) -> Line:
         """The line, once the dealership has answered; raises `TimeoutError` after `deadline` seconds."""
         await asyncio.wait_for(self._answered.wait(), deadline)
         if self.line is None:
@@ -216,6 +217,9 @@ class Lab:
         if call is None:
             return
         call.ended_by_lab = True
+        # Before its channel is made there is nothing to hang up, and the call would go on.
+        while not call.start and self.book.find(id) is not None:  # noqa: ASYNC110 - the book tells nobody
+            await asyncio.sleep(_LOOK_SECONDS)
         with contextlib.suppress(AmiRefused, AmiGone, TimeoutError):
             await self.network.ami.do("Hangup", {"Channel": id, "Cause": "16"})
 

@@ -12,6 +12,7 @@ from access.ids import new_id
 from storage.database import Database
 from storage.tables.access import users
 from storage.tables.telephony import agent_changes, agents, phones
+from storage.told import tell_of_agent
 from telephony.agents import Agent, AgentState
 from telephony.desk import NoSuchAgent
 from telephony.phones import Phone, PhoneKind
@@ -87,6 +88,7 @@ def save(connection: Connection, agent: Agent, *, event: str, now: datetime, act
             actor=actor,
         )
     )
+    tell_of_agent(connection, agent, now)
 
 
 def all_phones(connection: Connection) -> list[Phone]:

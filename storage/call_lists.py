@@ -1,23 +1,25 @@
 """Lists of calls for people: scope and masks are applied here, so nothing unmasked leaves the data layer.
 
 Pages follow a cursor (value and id of the last row), never an offset, so page a thousand costs as much as
-the first. What an agent may see is two index ranges, merged: an OR over both would read the whole log.
+the first. What an agent may see is two index ranges, merged: an OR over both would read the whole log. So are the
+calls of a queue: those that are over, by an index of their own, and the few that go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, false, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, literal, or_, select, true, tuple_
 
 from access.masking import mask_values
 from access.permissions import Permission
 from access.users import Principal
+from storage.audit import HIDDEN
 from storage.calls import by_id, by_ids, facts_of
 from storage.tables.access import users
-from storage.tables.calls import calls
+from storage.tables.calls import NOT_INBOUND, OVER, UNANSWERED, calls
 from telephony.call_lists import (
     LARGEST_PAGE,
     BadCursor,
@@ -26,13 +28,14 @@ from telephony.call_lists import (
     CallPage,
     CallScope,
     CallSort,
+    CallView,
     FactView,
     make_cursor,
     may_see,
     read_cursor,
     view_of,
 )
-from telephony.calls import Call
+from telephony.calls import Call, Direction, Outcome
 from telephony.facts import Fact
 
 #: Column and whether the largest comes first. There is no other way to order the list.
@@ -59,27 +62,20 @@ def list_calls(
     """A page of calls as this viewer may see them. Raises BadCursor."""
     limit = max(1, min(limit, LARGEST_PAGE))
     column, descending = _ORDERS[sort]
-    where = [*_conditions(wanted), _after(sort, cursor)]
-    order = (column.desc(), calls.c.id.desc()) if descending else (column.asc(), calls.c.id.asc())
     found: list[tuple[Any, str]] = []
-    for scope in _scopes(viewer):
-        statement = select(column, calls.c.id).where(scope, *where)
-        if wanted.scope is CallScope.OPEN:
-            # Few calls are open: their own small index is read first and sorted then. Without the fence of
-            # a limited subquery SQLite would walk the whole log in the order of its start times.
-            few = statement.limit(_MOST_OPEN).subquery()
-            at, call_id = few.c[column.name], few.c.id
-            statement = select(at, call_id).order_by(
-                *((at.desc(), call_id.desc()) if descending else (at.asc(), call_id.asc()))
-            )
-        else:
-            statement = statement.order_by(*order)
-        found += [(row[0], row[1]) for row in connection.execute(statement.limit(limit + 1))]
+    for rows, which in _parts(connection, viewer, wanted):
+        by, call_id = rows.c[column.name], rows.c.id
+        statement = (
+            select(by, call_id)
+            .where(*which, *_conditions(rows, wanted), _after(rows, sort, cursor))
+            .order_by(*((by.desc(), call_id.desc()) if descending else (by.asc(), call_id.asc())))
+            .limit(limit + 1)
+        )
+        found += [(row[0], row[1]) for row in connection.execute(statement)]
     found.sort(reverse=descending)
     kept = found[:limit]
-    by = by_ids(connection, [call_id for _value, call_id in kept])
-    rows = {str(call_id): call for call_id, call in by.items()}
-    ordered = [rows[call_id] for _value, call_id in kept if call_id in rows]
+    known = {str(id): call for id, call in by_ids(connection, [id for _value, id in kept]).items()}
+    ordered = [known[id] for _value, id in kept if id in known]
     names = _names(connection, ordered)
     following = None
     if len(found) > limit:
@@ -96,6 +92,20 @@ def list_calls(
     )
 
 
+def several_calls(connection: Connection, viewer: Principal, call_ids: Sequence[str]) -> dict[str, CallView]:
+    """Calls by id as this viewer may see them; others are left out."""
+    found = [
+        call for call in by_ids(connection, list(dict.fromkeys(call_ids))).values() if may_see(call, viewer)
+    ]
+    names = _names(connection, found)
+    return {
+        str(call.id): view_of(
+            call, sees_numbers=viewer.sees_numbers, agent_name=names.get(call.agent_id or "")
+        )
+        for call in found
+    }
+
+
 def get_call(connection: Connection, viewer: Principal, call_id: str) -> CallDetail | None:
     """One call with its facts, or None where it is not there or not for this viewer."""
     call = by_id(connection, call_id)
@@ -109,46 +119,94 @@ def get_call(connection: Connection, viewer: Principal, call_id: str) -> CallDet
 
 
 def _fact(fact: Fact, viewer: Principal) -> FactView:
-    data = {key: value for key, value in fact.data.items() if key not in _HIDDEN_DATA}
+    data = {
+        key: value
+        for key, value in fact.data.items()
+        if key not in _HIDDEN_DATA and not key.startswith(HIDDEN)
+    }
     if not viewer.sees_numbers:
         data = {key: mask_values(value) for key, value in data.items()}
     return FactView(at=fact.at, source=fact.source.value, kind=fact.kind.value, data=data)
 
 
-def _scopes(viewer: Principal) -> list[ColumnElement[bool]]:
-    """Disjoint parts of the log that the viewer may see: `telephony.call_lists.may_see` in SQL."""
+_Part = tuple[FromClause, Sequence[ColumnElement[bool]]]
+
+
+def _parts(connection: Connection, viewer: Principal, wanted: CallFilter) -> Iterator[_Part]:
+    """Disjoint parts of the log with what the viewer may see: `telephony.call_lists.may_see` in SQL."""
     if not viewer.may(Permission.CALLS_READ):
-        return [false()]
-    if viewer.may(Permission.CALLS_READ_ALL):
-        return [true()]
-    untaken = and_(calls.c.agent_id.is_(None), calls.c.ended_at.is_(None))
-    if viewer.user_id is None:
-        return [untaken]
-    return [calls.c.agent_id == viewer.user_id, untaken]
+        return
+    # Few calls are open: their own small index is read first, narrowed and sorted then. Without the fence of a
+    # limited subquery SQLite would walk the log in the order of its start times, or all that nobody ever took.
+    going_on = select(calls).where(calls.c.ended_at.is_(None)).limit(_MOST_OPEN).subquery("going_on")
+    untaken = going_on.c.agent_id.is_(None)
+    # PostgreSQL knows whether an agent's calls are fewer, or those of what is asked for.
+    by_statistics = connection.dialect.name == "postgresql"
+    if not viewer.may(Permission.CALLS_READ_ALL):
+        own = viewer.user_id
+        if own is not None and wanted.scope is CallScope.OPEN:
+            yield going_on, (or_(going_on.c.agent_id == own, untaken),)
+            return
+        words = _index_words(wanted, every=True) if by_statistics else ()
+        apart = any(word is OVER for word in words)
+        if own is not None:
+            yield calls, (calls.c.agent_id == own, *words)
+        if wanted.scope is not CallScope.ENDED:
+            mine = going_on.c.agent_id == own
+            yield going_on, (or_(mine, untaken) if apart and own is not None else untaken,)
+    elif wanted.scope is CallScope.OPEN:
+        yield going_on, ()
+    else:
+        words = _index_words(wanted, every=by_statistics)
+        yield calls, words
+        if wanted.scope is CallScope.ALL and any(word is OVER for word in words):
+            yield going_on, ()
 
 
-def _conditions(wanted: CallFilter) -> Iterable[ColumnElement[bool]]:
+def _index_words(wanted: CallFilter, *, every: bool) -> Sequence[ColumnElement[bool]]:
+    """What a question about all calls says so that an index of `storage.tables.calls` answers it.
+
+    PostgreSQL knows by its statistics which of several is the best; SQLite is given one, of what is rarest.
+    """
+    if wanted.agent_id or wanted.customer_id or wanted.search:
+        return ()  # each has an index, and far fewer calls
+    words: list[Sequence[ColumnElement[bool]]] = []
+    if wanted.outcome not in (None, Outcome.ANSWERED):
+        words.append((UNANSWERED,))
+    if wanted.queue:
+        words.append((OVER,))
+    if wanted.direction not in (None, Direction.INBOUND):
+        words.append((OVER, NOT_INBOUND))
+    chosen = words if every else words[:1]
+    return tuple({id(word): word for some in chosen for word in some}.values())
+
+
+def _conditions(rows: FromClause, wanted: CallFilter) -> Iterable[ColumnElement[bool]]:
     if wanted.scope is CallScope.OPEN:
-        yield calls.c.ended_at.is_(None)
+        yield rows.c.ended_at.is_(None)
     elif wanted.scope is CallScope.ENDED:
-        yield calls.c.ended_at.is_not(None)
+        yield rows.c.ended_at.is_not(None)
     if wanted.direction is not None:
-        yield calls.c.direction == wanted.direction.value
+        yield rows.c.direction == wanted.direction.value
+    if wanted.received:
+        yield rows.c.direction != Direction.OUTBOUND.value
+    if wanted.talked:
+        yield rows.c.connected_at.is_not(None)
     if wanted.outcome is not None:
-        yield calls.c.outcome == wanted.outcome.value
-    for column in (calls.c.queue, calls.c.agent_id, calls.c.customer_id):
-        value = getattr(wanted, column.name)
+        yield rows.c.outcome == wanted.outcome.value
+    for name in ("queue", "agent_id", "customer_id"):
+        value = getattr(wanted, name)
         if value is not None:
-            yield column == value
+            yield rows.c[name] == value
     if wanted.since is not None:
-        yield calls.c.started_at >= wanted.since
+        yield rows.c.started_at >= wanted.since
     if wanted.until is not None:
-        yield calls.c.started_at < wanted.until
+        yield rows.c.started_at < wanted.until
     if wanted.search:
-        yield calls.c.number == wanted.number if wanted.number else calls.c.id == wanted.search.upper()
+        yield rows.c.number == wanted.number if wanted.number else rows.c.id == wanted.search.upper()
 
 
-def _after(sort: CallSort, cursor: str | None) -> ColumnElement[bool]:
+def _after(rows: FromClause, sort: CallSort, cursor: str | None) -> ColumnElement[bool]:
     if cursor is None:
         return true()
     value, last_id = read_cursor(cursor, sort)
@@ -161,7 +219,7 @@ def _after(sort: CallSort, cursor: str | None) -> ColumnElement[bool]:
     else:
         bound = value
     place = tuple_(literal(bound, column.type), literal(last_id))
-    row = tuple_(column, calls.c.id)
+    row = tuple_(rows.c[column.name], rows.c.id)
     return row < place if descending else row > place
 
 

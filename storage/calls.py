@@ -7,7 +7,7 @@ hot path are prepared once as text: at forty calls a second the compiler would c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, get_args
@@ -378,6 +378,22 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
 def of_customer(connection: Connection, customer_id: str, *, limit: int = 50, offset: int = 0) -> Page:
     """The calls on a customer's record, the latest first."""
     return find(connection, Wanted(customer_id=customer_id), limit=limit, offset=offset)
+
+
+def counts_of(connection: Connection, customer_ids: Collection[str]) -> dict[str, int]:
+    """How many calls these customers have; those without any are left out."""
+    rows = connection.execute(
+        select(calls.c.customer_id, func.count())
+        .where(calls.c.customer_id.in_(list(customer_ids)))
+        .group_by(calls.c.customer_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def going_on_of(connection: Connection, customer_id: str) -> frozenset[str]:
+    """Calls of this customer that go on."""
+    open_ = select(calls.c.id).where(calls.c.customer_id == customer_id, calls.c.ended_at.is_(None))
+    return frozenset(connection.execute(open_).scalars())
 
 
 def last_agent(connection: Connection, customer_id: str, since: datetime) -> str | None:

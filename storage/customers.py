@@ -1,19 +1,19 @@
-"""Customers and their numbers: rows, look-ups, and the answer to "who is calling?"."""
+"""Customers and their numbers: rows. Who is calling says `storage.matching`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
     RowMapping,
-    Select,
+    String,
     and_,
-    bindparam,
     insert,
+    or_,
     select,
     update,
 )
@@ -21,59 +21,59 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from access.ids import new_id
+from access.sentences import Sentence
+from crm.records.changes import HOUSE, Author, refuse_stale
 from crm.records.contacts import Contact, Label
 from crm.records.customers import (
+    BadRecord,
+    ClassedBy,
     Customer,
     CustomerId,
     CustomerKind,
     CustomerNotFound,
+    EntryNotFound,
     Honorific,
     NumberTaken,
+    Secrecy,
+    Sex,
+    check_text,
     clean_name,
     name_key,
     number_by_rule,
 )
-from crm.records.matching import Candidate, Match, Sign, decide, hidden
-from crm.records.vehicles import as_keys, clean_tail, parse_plate, reversed_keys
-from storage.database import fetch
-from storage.tables.records import contacts, customers, phone_numbers, serials, vehicle_people, vehicles
-from telephony.numbers import E164, is_hidden, parse, reversed_digits, tail_range
+from crm.records.merging import RecordMerged
+from storage.changes import changes_since, customer_subject, note_change, note_changes
+from storage.tables.records import contacts, customers, phone_numbers, serials
+from storage.terms import forget_name, index_names
+from telephony.numbers import E164, reversed_digits
 
-#: More people than this on one number or tail are not shown; the answer is "several" all the same.
-MOST_CANDIDATES: Final = 50
-
-_CANDIDATE = (
-    customers.c.id,
-    customers.c.number,
-    customers.c.name,
-    customers.c.key_account,
-    customers.c.language,
-    customers.c.own_agent_id,
+#: Fields of `Customer` that are stored as they are.
+_PLAIN: Final = (
+    "version",
+    "birthday",
+    "occupation",
+    "address",
+    "source",
+    "need",
+    "budget",
+    "focus",
+    "purchase_expected_on",
+    "paper_file",
+    "value_grade",
+    "loyalty_grade",
+    "potential_grade",
+    "customer_class",
+    "credit_grade",
+    "visit_every_days",
+    "visited_on",
 )
-
-_COLUMNS: Final = "customers.id, customers.number, customers.name, customers.key_account, customers.language"
-_BY_NUMBER: Final = (
-    f"SELECT {_COLUMNS}, customers.own_agent_id"  # noqa: S608 - names of our own
-    " FROM contacts JOIN customers ON customers.id = contacts.customer_id"
-    f" WHERE contacts.number = ? AND contacts.ended_at IS NULL LIMIT {MOST_CANDIDATES}"
-)
-
-_BY_ITS_NUMBER: Final = frozenset({Sign.NUMBER})
-
-_PEOPLE: Final = (
-    select(*_CANDIDATE, vehicles.c.plate, vehicles.c.vin)
-    .select_from(
-        vehicles.join(
-            vehicle_people,
-            and_(vehicle_people.c.vehicle_id == vehicles.c.id, vehicle_people.c.ended_at.is_(None)),
-        ).join(customers, customers.c.id == vehicle_people.c.customer_id)
-    )
-    .limit(MOST_CANDIDATES)
-)
-_BY_PLATE: Final = _PEOPLE.where(vehicles.c.plate == bindparam("wanted"))
-_BY_PLATE_KEYS: Final = _PEOPLE.where(vehicles.c.plate_keys.between(bindparam("first"), bindparam("last")))
-_BY_VIN_KEYS: Final = _PEOPLE.where(vehicles.c.vin_keys.between(bindparam("first"), bindparam("last")))
-
+LONGEST_NOTE: Final = 10_000
+#: Longest text per field; what is longer is refused, never cut.
+_LONGEST: Final = {
+    name: column.type.length
+    for name, column in customers.c.items()
+    if isinstance(column.type, String) and column.type.length is not None and name in _PLAIN
+}
 
 # -- rows ---------------------------------------------------------------------------------------------
 
@@ -92,6 +92,10 @@ def customer_from(row: RowMapping) -> Customer:
         note=row[customers.c.note],
         created_at=row[customers.c.created_at],
         updated_at=row[customers.c.updated_at],
+        sex=Sex(row[customers.c.sex]) if row[customers.c.sex] else None,
+        secrecy=Secrecy(row[customers.c.secrecy]),
+        classed_by=ClassedBy(row[customers.c.classed_by]),
+        **{name: row[customers.c[name]] for name in _PLAIN},
     )
 
 
@@ -110,7 +114,19 @@ def customer_row(customer: Customer) -> dict[str, Any]:
         "note": customer.note,
         "created_at": customer.created_at,
         "updated_at": customer.updated_at,
+        "sex": customer.sex,
+        "secrecy": customer.secrecy,
+        "classed_by": customer.classed_by,
+        **{name: getattr(customer, name) for name in _PLAIN},
     }
+
+
+def _shown(customer: Customer) -> dict[str, object]:
+    """What the register of changes compares."""
+    row = customer_row(customer)
+    for name in ("id", "name_key", "created_at", "updated_at", "version"):
+        del row[name]
+    return row
 
 
 def next_serial(connection: Connection, name: str) -> int:
@@ -139,10 +155,18 @@ def add_customer(
     key_account: bool = False,
     own_agent_id: str | None = None,
     note: str = "",
+    by: Author = HOUSE,
+    known_id: CustomerId | None = None,
+    **more: Any,
 ) -> Customer:
-    """Add a customer; without `number` the rule gives one. Raises BadRecord, NumberTaken."""
+    """Add a customer; without `number` the rule gives one, and an id without `known_id`.
+
+    `more` are further fields of `Customer`.
+
+    Raises BadRecord, NumberTaken.
+    """
     customer = Customer(
-        id=CustomerId(new_id(now)),
+        id=known_id or CustomerId(new_id(now)),
         number=number or _free_number(connection, rule, now),
         name=clean_name(name),
         kind=kind,
@@ -153,17 +177,34 @@ def add_customer(
         note=note,
         created_at=now,
         updated_at=now,
+        **more,
     )
+    _check(customer, now.date())
     try:
         with connection.begin_nested():
             connection.execute(insert(customers).values(**customer_row(customer)))
     except IntegrityError as error:
         if _number_exists(connection, customer.number):
             raise NumberTaken(
-                f"The customer number {customer.number} is taken. Nothing was added."
+                Sentence("The customer number {number} is taken. Nothing was added.", number=customer.number)
             ) from error
         raise
+    index_names(connection, [customer.name])
+    note_change(connection, customer_subject(customer.id), "created", "", customer.number, by, now, version=1)
     return customer
+
+
+def _check(customer: Customer, today: date) -> None:
+    """Raises BadRecord where a field cannot be what was given."""
+    for name, longest in _LONGEST.items():
+        value = getattr(customer, name)
+        if value is not None:
+            check_text(name, value, longest)
+    check_text("note", customer.note, LONGEST_NOTE)
+    if customer.birthday is not None and not date(1880, 1, 1) <= customer.birthday <= today:
+        raise BadRecord("The birthday cannot be right. Nothing was changed.", field="birthday")
+    if customer.visit_every_days is not None and not 1 <= customer.visit_every_days <= 3660:
+        raise BadRecord("A cadence is 1 to 3660 days. Nothing was changed.", field="visit_every_days")
 
 
 def _free_number(connection: Connection, rule: str, now: datetime) -> str:
@@ -187,14 +228,63 @@ def get_customer(connection: Connection, customer_id: str) -> Customer:
     return customer_from(row)
 
 
-def change_customer(connection: Connection, customer_id: str, now: datetime, **changes: Any) -> Customer:
-    """Change fields of a customer (those of `Customer` but id, number and times). Raises CustomerNotFound."""
+def change_customer(
+    connection: Connection,
+    customer_id: str,
+    now: datetime,
+    *,
+    by: Author = HOUSE,
+    version: int | None = None,
+    why: str = "",
+    extra_changes: int = 0,
+    **changes: Any,
+) -> Customer:
+    """Change fields of a customer (those of `Customer` but id, number and times), with a row for each in the register.
+
+    `version` is the one that was edited (None: whatever it is). What is the same already changes nothing,
+    unless `extra_changes` says that other parts of the record did (its number is raised for them, too).
+    Raises CustomerNotFound, BadRecord, RecordChanged.
+    """
     if "name" in changes:
         changes["name"] = clean_name(changes["name"])
-    changed = replace(get_customer(connection, customer_id), **changes, updated_at=now)
+    before = _locked(connection, customer_id)
+    subject = customer_subject(customer_id)
+    if version is not None and version != before.version:
+        refuse_stale(subject, version, before.version, changes_since(connection, subject, version))
+    changed = replace(before, **changes, updated_at=now, version=before.version + 1)
+    _check(changed, now.date())
+    if _shown(changed) == _shown(before) and not extra_changes:
+        return before
     row = customer_row(changed)
     connection.execute(update(customers).where(customers.c.id == customer_id).values(**row))
+    note_changes(
+        connection, subject, _shown(before), _shown(changed), by, now, version=changed.version, why=why
+    )
+    if name_key(changed.name) != name_key(before.name):
+        index_names(connection, [changed.name])
+        if not connection.execute(
+            select(customers.c.id).where(customers.c.name_key == name_key(before.name)[:128]).limit(1)
+        ).first():
+            forget_name(connection, before.name)
     return changed
+
+
+def _locked(connection: Connection, customer_id: str) -> Customer:
+    """One customer, whose row nobody else changes until the transaction ends.
+
+    Raises CustomerNotFound; RecordMerged where it is only a pointer to another record by now.
+    """
+    row = (
+        connection.execute(select(customers).where(customers.c.id == customer_id).with_for_update())
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise CustomerNotFound("There is no such customer.")
+    if row["merged_into"] is not None:
+        into = select(customers.c.number).where(customers.c.id == row["merged_into"])
+        raise RecordMerged(row["number"], connection.execute(into).scalar_one())
+    return customer_from(row)
 
 
 # -- numbers ------------------------------------------------------------------------------------------
@@ -208,29 +298,34 @@ def add_contact(
     *,
     label: Label = Label.MOBILE,
     primary: bool = False,
+    by: Author = HOUSE,
 ) -> None:
     """Tie a number to a customer; again is harmless. Others who have the number keep it. Raises CustomerNotFound."""
-    get_customer(connection, customer_id)
+    before = _locked(connection, customer_id)
     known = _insert(connection, phone_numbers).values(
         number=number, reversed=reversed_digits(number), first_seen_at=now
     )
     connection.execute(known.on_conflict_do_nothing())
+    own = and_(contacts.c.customer_id == customer_id, contacts.c.number == number)
+    row = connection.execute(select(contacts).where(own)).mappings().one_or_none()
+    wanted = {"label": str(label), "is_primary": primary, "ended_at": None}
+    if row is not None and all(row[name] == value for name, value in wanted.items()):
+        return
     if primary:
         connection.execute(
-            update(contacts).where(contacts.c.customer_id == customer_id).values(is_primary=False)
+            update(contacts)
+            .where(contacts.c.customer_id == customer_id, contacts.c.number != number)
+            .values(is_primary=False)
         )
-    tie = _insert(connection, contacts).values(
-        customer_id=customer_id, number=number, label=label, is_primary=primary, since=now, ended_at=None
-    )
-    connection.execute(
-        tie.on_conflict_do_update(
-            index_elements=["customer_id", "number"],
-            set_={"label": label, "is_primary": primary, "ended_at": None},
-        )
-    )
+    tie = _insert(connection, contacts).values(customer_id=customer_id, number=number, since=now, **wanted)
+    connection.execute(tie.on_conflict_do_update(index_elements=["customer_id", "number"], set_=wanted))
+    old = "" if row is None or row["ended_at"] else _told(number, row["label"], row["is_primary"])
+    _note_number(connection, before, old, _told(number, label, primary), by, now)
 
 
-def end_contact(connection: Connection, customer_id: str, number: str, now: datetime) -> bool:
+def end_contact(
+    connection: Connection, customer_id: str, number: str, now: datetime, *, by: Author = HOUSE
+) -> bool:
     """The number is no longer this customer's (R38); the row stays as history. False where it was not."""
     ended = (
         update(contacts)
@@ -239,7 +334,41 @@ def end_contact(connection: Connection, customer_id: str, number: str, now: date
         )
         .values(ended_at=now, is_primary=False)
     )
-    return connection.execute(ended).rowcount == 1
+    if connection.execute(ended).rowcount != 1:
+        return False
+    _note_number(connection, _locked(connection, customer_id), number, "", by, now)
+    return True
+
+
+def _told(number: str, label: str, primary: bool) -> str:
+    return f"{number} {label}{' primary' if primary else ''}"
+
+
+def _note_number(
+    connection: Connection, customer: Customer, old: str, new: str, by: Author, now: datetime
+) -> None:
+    """A number came, went or got another label: the record has changed."""
+    version = customer.version + 1
+    connection.execute(
+        update(customers).where(customers.c.id == customer.id).values(version=version, updated_at=now)
+    )
+    note_change(connection, customer_subject(customer.id), "phone", old, new, by, now, version=version)
+
+
+def number_at(connection: Connection, customer_id: str, place: int) -> E164:
+    """The number at a place of the customer's list (`NumberView.place`), for those who may dial but not read it.
+
+    Raises EntryNotFound where there is none, or it is no longer this customer's.
+    """
+    for found, contact in in_places(contacts_of(connection, customer_id, ended=True)):
+        if found == place and contact.ended_at is None:
+            return contact.number
+    raise EntryNotFound("The customer has no such number any more.")
+
+
+def in_places(found: Collection[Contact]) -> list[tuple[int, Contact]]:
+    """Contacts, ended ones included, each with its place: the order in which they came, which no later one changes."""
+    return list(enumerate(sorted(found, key=lambda one: (one.since, one.number))))
 
 
 def contacts_of(connection: Connection, customer_id: str, *, ended: bool = False) -> list[Contact]:
@@ -261,164 +390,35 @@ def contacts_of(connection: Connection, customer_id: str, *, ended: bool = False
     ]
 
 
-# -- who is calling -----------------------------------------------------------------------------------
-
-
-def find_by_number(connection: Connection, number: str) -> list[Candidate]:
-    """Everybody whose number this is now (E.164), in no order that means anything.
-
-    Prepared as text: every call asks it.
-    """
-    return [
-        Candidate(
-            customer_id=id,
-            customer_number=customer_number,
-            name=name,
-            key_account=bool(key_account),
-            language=language,
-            own_agent_id=own_agent_id,
-            plates=(),
-            why=_BY_ITS_NUMBER,
-        )
-        for id, customer_number, name, key_account, language, own_agent_id in fetch(
-            connection, _BY_NUMBER, (number,)
-        )
-    ]
-
-
-def find_by_plate(connection: Connection, plate: str) -> list[Candidate]:
-    """Everybody who has to do with a vehicle of this plate, however it is written."""
-    parsed = parse_plate(plate)
-    if parsed is None:
-        return []
-    return _candidates(connection, _BY_PLATE, {"wanted": parsed.text}, Sign.PLATE)
-
-
-def find_by_plate_tail(connection: Connection, tail: str, among: Collection[str] = ()) -> list[Candidate]:
-    """Everybody with a vehicle whose plate ends so; with `among` only these customers count.
-
-    Digits may be telephone keys that stand for letters. A tail has 4 to 17 characters.
-    """
-    return _by_tail(connection, _BY_PLATE_KEYS, tail, among, Sign.PLATE)
-
-
-def find_by_vin_tail(connection: Connection, tail: str, among: Collection[str] = ()) -> list[Candidate]:
-    """Everybody with a vehicle whose VIN ends so; as `find_by_plate_tail`."""
-    return _by_tail(connection, _BY_VIN_KEYS, tail, among, Sign.VIN)
-
-
-def identify(connection: Connection, raw: str, *, country: str = "CN", area_code: str = "") -> Match:
-    """Who calls from what the trunk delivered (R37, R38): nobody, one, or several, and why."""
-    number = parse(raw, country, area_code)
-    if number is None:
-        return hidden(readable=not is_hidden(raw))
-    return decide(find_by_number(connection, number))
-
-
-def candidate_of(connection: Connection, customer_id: str) -> Candidate:
-    """A customer as a candidate, for an agent's choice. Raises CustomerNotFound."""
-    customer = get_customer(connection, customer_id)
-    return Candidate(
-        customer_id=customer.id,
-        customer_number=customer.number,
-        name=customer.name,
-        key_account=customer.key_account,
-        language=customer.language,
-        own_agent_id=customer.own_agent_id,
-    )
-
-
-def _by_tail(
-    connection: Connection, statement: Select[Any], tail: str, among: Collection[str], sign: Sign
-) -> list[Candidate]:
-    cleaned = clean_tail(tail)
-    if cleaned is None:
-        return []
-    if cleaned != as_keys(cleaned):
-        # Letters were typed as letters, so others on the same keys do not fit. Only letters and digits are left.
-        column = vehicles.c.plate if sign is Sign.PLATE else vehicles.c.vin
-        statement = statement.where(column.like("%" + cleaned))
-    if among:
-        statement = statement.where(customers.c.id.in_(list(among)))
-    first = reversed_keys(cleaned)
-    return _candidates(connection, statement, {"first": first, "last": first + "9" * 17}, sign)
-
-
-def _candidates(
-    connection: Connection, statement: Select[Any], values: dict[str, str], sign: Sign
-) -> list[Candidate]:
-    found = []
-    for row in connection.execute(statement, values):
-        plate = row[6] if len(row) > 6 else None
-        found.append(
-            Candidate(
-                customer_id=row[0],
-                customer_number=row[1],
-                name=row[2],
-                key_account=row[3],
-                language=row[4],
-                own_agent_id=row[5],
-                plates=(plate,) if plate else (),
-                why=frozenset({sign}),
-            )
-        )
-    return found
-
-
-# -- search -------------------------------------------------------------------------------------------
-
-
-def search(connection: Connection, text: str, *, limit: int = 20) -> list[Customer]:
-    """Customers for what a person typed: customer number, last digits of a number, plate, VIN tail, or name.
-
-    The text is matched as it stands (S10: % and _ mean themselves); names match by their beginning, and
-    every way of searching uses an index. At most `limit` (1 to 100), by customer number.
-    """
-    text = text.strip()[:64]
-    limit = min(max(limit, 1), 100)
-    if not text:
-        return []
-    ids: dict[str, None] = {}
-    exact = select(customers.c.id).where(customers.c.number == text.upper())
-    _note(ids, connection.execute(exact).scalars())
-    number = parse(text)
-    if number is not None:
-        _note(ids, (one.customer_id for one in find_by_number(connection, number)))
-    bounds = tail_range(text) if not any(letter.isalpha() for letter in text) else None
-    if bounds is not None:
-        by_tail = (
-            select(contacts.c.customer_id)
-            .select_from(phone_numbers.join(contacts, contacts.c.number == phone_numbers.c.number))
-            .where(phone_numbers.c.reversed.between(*bounds), contacts.c.ended_at.is_(None))
-            .limit(limit)
-        )
-        _note(ids, connection.execute(by_tail).scalars())
-    for find in (find_by_plate, find_by_plate_tail, find_by_vin_tail):
-        _note(ids, (one.customer_id for one in find(connection, text)))
-    key = name_key(text)
-    if key:
-        by_name = (
-            select(customers.c.id)
-            .where(customers.c.name_key >= key, customers.c.name_key <= key + "\U0010ffff")
-            .order_by(customers.c.name_key)
-            .limit(limit)
-        )
-        _note(ids, connection.execute(by_name).scalars())
-    if not ids:
-        return []
-    rows = connection.execute(
-        select(customers).where(customers.c.id.in_(list(ids)[:limit])).order_by(customers.c.number)
-    ).mappings()
-    return [customer_from(row) for row in rows]
-
-
-def _note(ids: dict[str, None], found: Iterable[str]) -> None:
-    ids.update(dict.fromkeys(found))
-
-
 def _insert(connection: Connection, table: Any) -> Any:
     """An INSERT that knows ON CONFLICT, of the engine at hand."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def find_by_sign(connection: Connection, sought: str) -> Customer | None:
+    """The customer whose id or customer number this is."""
+    same = or_(customers.c.id == sought.upper(), customers.c.number == sought.upper())
+    row = connection.execute(select(customers).where(same)).mappings().first()
+    return None if row is None else customer_from(row)
+
+
+def numbers_of(connection: Connection, customer_ids: Collection[str]) -> dict[str, list[str]]:
+    """Telephone numbers these customers have now, the first one first."""
+    found: dict[str, list[str]] = {}
+    rows = connection.execute(
+        select(contacts.c.customer_id, contacts.c.number)
+        .where(contacts.c.customer_id.in_(list(customer_ids)), contacts.c.ended_at.is_(None))
+        .order_by(contacts.c.is_primary.desc(), contacts.c.number)
+    )
+    for customer_id, number in rows:
+        found.setdefault(customer_id, []).append(number)
+    return found
+
+
+def restrict_merged(connection: Connection, customer_ids: Collection[str]) -> None:
+    """Records that were merged into a restricted one are restricted too."""
+    merged = customers.c.id.in_(list(customer_ids))
+    connection.execute(update(customers).where(merged).values(secrecy=Secrecy.RESTRICTED))
 
 
 def several(connection: Connection, customer_ids: Collection[str]) -> dict[str, Customer]:

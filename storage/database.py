@@ -302,10 +302,16 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         count = 1 if self.is_sqlite else writers
         self._write_engine = make_engine(url, writer=True, size=count, pool_seconds=pool_seconds)
-        self._read_engine = make_engine(url, writer=False, size=readers, pool_seconds=pool_seconds)
+        self._read_engine = make_engine(url, writer=False, size=readers + 1, pool_seconds=pool_seconds)
         self._keeper = _Keeper(self._write_engine, pool_seconds) if self.is_sqlite else None
         self._writers = _Lane(count, "db-write")
         self._readers = _Lane(readers, "db-read")
+        self._first = _Lane(1, "db-first")
+
+    def use(self, **options: object) -> None:
+        """Settings of the house that the data layer must know wherever it reads (`storage.sight`)."""
+        for engine in (self._write_engine, self._read_engine):
+            engine.update_execution_options(**options)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """Run one writing transaction in this thread. Raises StorageUnavailable where nothing was written."""
@@ -327,6 +333,11 @@ class Database:
         """Run one reading transaction."""
         return await self._readers.submit(partial(self.read_now, work))
 
+    async def read_first(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, in a thread and with a connection that nothing else uses: for the few short questions a person
+        is waiting for with a ringing telephone, which must not stand behind pages and lists."""
+        return await self._first.submit(partial(self.read_now, work))
+
     async def ping(self) -> None:
         """Raise StorageUnavailable unless the database answers."""
         await self.read(lambda connection: connection.execute(text("SELECT 1")).scalar())
@@ -338,6 +349,7 @@ class Database:
         """
         self._writers.close(patience_seconds)
         self._readers.close(patience_seconds)
+        self._first.close(patience_seconds)
         if self._keeper is not None:
             self._keeper.close()
         self._write_engine.dispose()

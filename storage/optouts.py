@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
 from crm.consent.optouts import Channel, OptOut, OptOutSource, Purpose, refusing
+from storage import suppressions
 from storage.tables.consent import optouts
 from telephony.calls import Call
 from telephony.facts import Fact, FactKind
@@ -63,15 +64,26 @@ def opt_out(
 
 
 def withdraw(
-    connection: Connection, *, number: str, purpose: Purpose, channel: Channel, at: datetime, proof: str
+    connection: Connection,
+    *,
+    number: str,
+    purpose: Purpose,
+    channel: Channel,
+    at: datetime,
+    proof: str,
+    key: bytes,
 ) -> bool:
-    """The person wants to be contacted again, with proof; the old wish stays as history. False where none held."""
+    """The person wants to be contacted again, with proof; the old wish stays as history. False where none held.
+
+    `key` finds the wish of somebody who was erased with this number (`storage.suppressions`); it goes.
+    """
+    dropped = suppressions.drop(connection, key, number, purpose, channel)
     ended = (
         update(optouts)
         .where(optouts.c.holds == f"{number} {purpose} {channel}")
         .values(withdrawn_at=at, withdrawn_proof=proof, holds=None)
     )
-    return connection.execute(ended).rowcount == 1
+    return connection.execute(ended).rowcount == 1 or dropped
 
 
 def optouts_of(connection: Connection, number: str) -> list[OptOut]:
@@ -83,10 +95,11 @@ def optouts_of(connection: Connection, number: str) -> list[OptOut]:
 
 
 def refusal(
-    connection: Connection, number: str, purpose: Purpose, channel: Channel, now: datetime
+    connection: Connection, number: str, purpose: Purpose, channel: Channel, now: datetime, *, key: bytes
 ) -> OptOut | None:
-    """The opt-out that forbids this contact now, or None."""
-    return refusing(optouts_of(connection, number), purpose, channel, now)
+    """The opt-out that forbids this contact now, or None; those of erased people are found by `key`."""
+    told = [*optouts_of(connection, number), *suppressions.of_number(connection, key, number)]
+    return refusing(told, purpose, channel, now)
 
 
 def react_to_call(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, exists, insert, not_, select, update
 
 from access.ids import new_id
+from storage.tables.calls import calls
+from storage.tables.privacy import holds
 from storage.tables.telephony import recording_gaps, recordings, voicemails
 from telephony.calls import Call, CallState
 from telephony.facts import Fact, FactKind
@@ -167,12 +169,22 @@ def set_hold(connection: Connection, recording_id: str, *, hold: bool, reason: s
     return changed.rowcount == 1
 
 
+def of_nobody_on_hold(table: Table) -> ColumnElement[bool]:
+    """Not of a call with a customer on whose record a legal hold is."""
+    held = exists().where(
+        calls.c.id == table.c.call_id,
+        holds.c.customer_id == calls.c.customer_id,
+        holds.c.released_at.is_(None),
+    )
+    return not_(held)
+
+
 def _begin_deleting(
     connection: Connection, table: Table, states: Collection[str], before: ColumnElement[bool]
 ) -> None:
     connection.execute(
         update(table)
-        .where(table.c.state.in_(states), table.c.hold.is_(False), before)
+        .where(table.c.state.in_(states), table.c.hold.is_(False), before, of_nobody_on_hold(table))
         .values(state=RecordingState.DELETING.value)
     )
 
@@ -181,7 +193,11 @@ def _mark_deleted(connection: Connection, table: Table, ids: Collection[str], no
     connection.execute(
         update(table)
         .where(table.c.id.in_(ids), table.c.state == RecordingState.DELETING.value)
-        .values(state=RecordingState.DELETED.value, deleted_at=now, why="retention")
+        .values(
+            state=RecordingState.DELETED.value,
+            deleted_at=now,
+            why=case((table.c.deleted_by.is_(None), "retention"), else_="by-hand"),
+        )
     )
 
 
@@ -269,6 +285,20 @@ def voicemails_in_state(
         select(voicemails).where(voicemails.c.state == state.value).order_by(voicemails.c.left_at).limit(most)
     )
     return [Voicemail.from_row(row._mapping) for row in rows]
+
+
+def files_of(connection: Connection, call_ids: Collection[str]) -> dict[str, str]:
+    """Names of the sound files of these calls that can still be heard, and which table names each."""
+    found: dict[str, str] = {}
+    if not call_ids:
+        return found
+    heard = (VoicemailState.NEW, VoicemailState.HEARD)
+    for table, states in ((recordings, (RecordingState.KEPT,)), (voicemails, heard)):
+        rows = connection.execute(
+            select(table.c.file).where(table.c.call_id.in_(list(call_ids)), table.c.state.in_(states))
+        )
+        found |= {row.file: table.name for row in rows}
+    return found
 
 
 def voicemails_of_call(connection: Connection, call_id: str) -> list[Voicemail]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from access.permissions import Role
-from access.sessions import Session, SessionEnd
+from access.sessions import Pending, Session, SessionEnd
 from access.users import User
 from storage.tables.access import sessions, users
+from storage.tables.corrections import department_users
 
 #: `seen_at` is written this often at most, so that reading pages does not write.
 SEEN_EVERY = timedelta(minutes=1)
@@ -26,20 +28,46 @@ def insert_session(connection: Connection, session: Session) -> None:
             address=session.address,
             created_at=session.created_at,
             seen_at=session.seen_at,
+            browser=session.browser[:64],
+            pending=session.pending,
         )
     )
 
 
 def find_session(connection: Connection, session_id: str) -> Session | None:
     """The session and its user as they are now, or None."""
-    statement = (
-        select(sessions, users)
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(sessions.c.id == session_id)
-    )
+    statement = _with_users().where(sessions.c.id == session_id)
     row = connection.execute(statement).mappings().one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _session_from(row)
+
+
+def open_sessions_of(
+    connection: Connection, user_id: str, *, now: datetime, idle: timedelta, longest: timedelta
+) -> list[Session]:
+    """The user's sessions that still count, last used first."""
+    statement = (
+        _with_users()
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.ended_at.is_(None),
+            sessions.c.created_at > now - longest,
+            sessions.c.seen_at > now - idle,
+            sessions.c.pending != Pending.CODE,
+        )
+        .order_by(sessions.c.seen_at.desc(), sessions.c.id)
+    )
+    return [_session_from(row) for row in connection.execute(statement).mappings()]
+
+
+def _with_users() -> Select[Any]:
+    return (
+        select(sessions, users, department_users.c.department)
+        .join(users, users.c.id == sessions.c.user_id)
+        .outerjoin(department_users, department_users.c.user_id == users.c.id)
+    )
+
+
+def _session_from(row: RowMapping) -> Session:
     return Session(
         id=row[sessions.c.id],
         csrf=row[sessions.c.csrf],
@@ -47,6 +75,8 @@ def find_session(connection: Connection, session_id: str) -> Session | None:
         created_at=row[sessions.c.created_at],
         seen_at=row[sessions.c.seen_at],
         ended_at=row[sessions.c.ended_at],
+        browser=row[sessions.c.browser],
+        pending=Pending(row[sessions.c.pending]),
         user=User(
             id=row[users.c.id],
             login=row[users.c.login],
@@ -57,6 +87,8 @@ def find_session(connection: Connection, session_id: str) -> Session | None:
             created_at=row[users.c.created_at],
             disabled_at=row[users.c.disabled_at],
             password_changed_at=row[users.c.password_changed_at],
+            must_change=row[users.c.must_change],
+            department=row[department_users.c.department] or "",
         ),
     )
 
@@ -90,6 +122,18 @@ def end_sessions_of(
     )
 
 
+def end_session_of(
+    connection: Connection, user_id: str, session_id: str, *, now: datetime, why: SessionEnd
+) -> bool:
+    """End one session if it is this user's and open. False where it is not."""
+    ended = (
+        update(sessions)
+        .where(sessions.c.id == session_id, sessions.c.user_id == user_id, sessions.c.ended_at.is_(None))
+        .values(ended_at=now, ended_why=why)
+    )
+    return connection.execute(ended).rowcount == 1
+
+
 def live_sessions(
     connection: Connection, ids: Collection[str], *, now: datetime, longest: timedelta
 ) -> set[str]:
@@ -106,12 +150,8 @@ def live_sessions(
             sessions.c.id.in_(ids),
             sessions.c.ended_at.is_(None),
             sessions.c.created_at > now - longest,
+            sessions.c.pending != Pending.CODE,
             users.c.active.is_(True),
         )
     )
     return set(connection.execute(statement).scalars())
-
-
-def delete_old_sessions(connection: Connection, *, before: datetime) -> int:
-    """Remove sessions last seen before then; the audit log keeps who signed in. Returns how many."""
-    return connection.execute(delete(sessions).where(sessions.c.seen_at < before)).rowcount

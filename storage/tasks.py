@@ -1,22 +1,31 @@
-"""Tasks: rows, who has them, and the reaction of the call log that makes and closes them.
+"""Tasks: rows, and who has them. The call log makes and closes some (`storage.call_tasks`).
 
 A caller who waits has at most one open task per number, whoever writes at the same time: a unique key
-holds while the task is open. The reaction runs in the transaction that stores the call, and being told
-the same again changes nothing.
+holds while the task is open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, RowMapping, Select, and_, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
-from crm.options import TaskOptions
+from crm.hooks.events import Event
 from crm.tasks.closing import closed_by
 from crm.tasks.tasks import (
     Caller,
@@ -26,23 +35,15 @@ from crm.tasks.tasks import (
     TaskNotFound,
     TaskState,
     TaskTaken,
-    can_be_called_back,
-    is_missed,
     stronger,
 )
-from storage.tables.calls import calls
 from storage.tables.records import customers
 from storage.tables.tasks import task_calls, tasks
-from telephony.calls import Call, CallId, CallState, Direction, Outcome
-from telephony.facts import Fact, FactKind
-from telephony.hours import NoWorkingTime, WorkingTime
-from telephony.numbers import parse
+from storage.told import tell_of_task
+from telephony.calls import Call
 
 #: What a person may write into subject or result.
 _LONGEST_TEXT: Final = 500
-
-#: A talk that matters began at most this long after its call.
-_LONGEST_CALL: Final = timedelta(hours=4)
 
 
 # -- rows ---------------------------------------------------------------------------------------------
@@ -61,6 +62,8 @@ def task_from(row: RowMapping) -> Task:
         last_call_id=row["last_call_id"],
         queue=row["queue"],
         owner_id=row["owner_id"],
+        department=row["department"],
+        made_by=row["made_by"],
         subject=row["subject"],
         calls=row["calls"],
         created_at=row["created_at"],
@@ -92,6 +95,8 @@ def add_task(
     queue: str | None = None,
     owner_id: str | None = None,
     promised_by: datetime | None = None,
+    department: str | None = None,
+    made_by: str | None = None,
 ) -> tuple[Task, bool]:
     """A task for an occasion, made or found: (task, whether it is new). The occasion decides, open or closed."""
     values: dict[str, Any] = {
@@ -106,6 +111,8 @@ def add_task(
         "last_call_id": call_id,
         "queue": queue,
         "owner_id": owner_id,
+        "department": department,
+        "made_by": made_by,
         "subject": subject[:_LONGEST_TEXT],
         "calls": 1 if call_id else 0,
         "created_at": now,
@@ -116,12 +123,23 @@ def add_task(
     row = _insert(connection, tasks).values(**values).on_conflict_do_nothing().returning(tasks.c.id)
     new = connection.execute(row).scalar_one_or_none() is not None
     found = connection.execute(select(tasks).where(tasks.c.occasion == occasion[:80])).mappings().one()
-    return task_from(found), new
+    task = task_from(found)
+    if new:
+        tell_of_task(connection, Event.TASK_CREATED, task, at=now)
+    return task, new
 
 
 def get_task(connection: Connection, task_id: str) -> Task:
     """One task. Raises TaskNotFound."""
     row = connection.execute(select(tasks).where(tasks.c.id == task_id)).mappings().one_or_none()
+    if row is None:
+        raise TaskNotFound("There is no such task.")
+    return task_from(row)
+
+
+def task_of_occasion(connection: Connection, occasion: str) -> Task:
+    """The task that exists for this reason. Raises TaskNotFound."""
+    row = connection.execute(select(tasks).where(tasks.c.occasion == occasion)).mappings().one_or_none()
     if row is None:
         raise TaskNotFound("There is no such task.")
     return task_from(row)
@@ -149,16 +167,18 @@ def list_tasks(
     *,
     state: Literal["open", "mine", "closed", "all"],
     user_id: str,
+    seen: ColumnElement[bool] | None = None,
     after: tuple[datetime, str] | None = None,
     limit: int = 50,
 ) -> list[Task]:
     """A page of tasks: open ones first due first, closed ones last closed first, all newest first.
 
     `mine` are open tasks of `user_id`. `after` is the sort value and id of the last task seen: due_at for
-    open and mine, closed_at for closed, created_at for all.
+    open and mine, closed_at for closed, created_at for all. `seen` leaves out what is not for the reader
+    (`storage.task_lists.seen_by`).
     """
     limit = min(max(limit, 1), 200)
-    statement: Select[Any] = select(tasks)
+    statement: Select[Any] = select(tasks) if seen is None else select(tasks).where(seen)
     if state in ("open", "mine"):
         statement = statement.where(tasks.c.state == TaskState.OPEN)
         if state == "mine":
@@ -204,6 +224,15 @@ def claim_task(connection: Connection, task_id: str, user_id: str) -> Task:
     task = get_task(connection, task_id)
     if not changed:
         raise _taken(task)
+    tell_of_task(connection, Event.TASK_CHANGED, task)
+    return task
+
+
+def open_task(connection: Connection, task_id: str, user_id: str | None) -> Task:
+    """An open task that is this user's or nobody's. Raises TaskNotFound, TaskTaken."""
+    task = get_task(connection, task_id)
+    if task.state is not TaskState.OPEN or task.owner_id not in (None, user_id):
+        raise _taken(task)
     return task
 
 
@@ -218,6 +247,7 @@ def release_task(connection: Connection, task_id: str, user_id: str) -> Task:
     task = get_task(connection, task_id)
     if not changed:
         raise _taken(task)
+    tell_of_task(connection, Event.TASK_CHANGED, task)
     return task
 
 
@@ -230,6 +260,7 @@ def assign_task(connection: Connection, task_id: str, user_id: str | None) -> Ta
     task = get_task(connection, task_id)
     if not changed:
         raise _taken(task)
+    tell_of_task(connection, Event.TASK_CHANGED, task)
     return task
 
 
@@ -263,6 +294,7 @@ def close_task(
     task = get_task(connection, task_id)
     if not changed:
         raise _taken(task)
+    tell_of_task(connection, Event.TASK_CLOSED, task, at=now)
     return task
 
 
@@ -306,6 +338,8 @@ def note_caller(connection: Connection, caller: Caller) -> TaskId:
             .values(call_id=caller.call_id, kind=caller.kind, task_id=task_id, at=caller.at)
             .on_conflict_do_nothing()
         )
+        event = Event.TASK_CREATED if task is None else Event.TASK_CHANGED
+        tell_of_task(connection, event, get_task(connection, task_id), at=caller.at)
         return task_id
 
 
@@ -408,174 +442,7 @@ def close_by_call(connection: Connection, call: Call, *, talked_seconds: float =
         ).rowcount
         if changed:
             closed.append(closing.task_id)
+            tell_of_task(
+                connection, Event.TASK_CLOSED, get_task(connection, closing.task_id), at=call.ended_at
+            )
     return closed
-
-
-def _moment(text: object) -> datetime | None:
-    """A moment from a fact's data, or None where it is none: a bad fact must not stop the call log."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None
-
-
-def _talks_since(connection: Connection, number: str, at: datetime) -> list[Call]:
-    """Ended calls with a number in which somebody talked after `at`: missed calls may be heard of late."""
-    rows = connection.execute(
-        select(
-            calls.c.id,
-            calls.c.linkedid,
-            calls.c.system,
-            calls.c.direction,
-            calls.c.started_at,
-            calls.c.connected_at,
-            calls.c.ended_at,
-            calls.c.talk_seconds,
-            calls.c.customer_id,
-        ).where(
-            calls.c.number == number,
-            calls.c.started_at > at - _LONGEST_CALL,
-            calls.c.connected_at > at,
-            calls.c.ended_at.is_not(None),
-        )
-    ).mappings()
-    return [
-        Call(
-            id=CallId(row["id"]),
-            linkedid=row["linkedid"],
-            system=row["system"],
-            direction=Direction(row["direction"]),
-            state=CallState.ENDED,
-            started_at=row["started_at"],
-            connected_at=row["connected_at"],
-            ended_at=row["ended_at"],
-            talk_seconds=row["talk_seconds"],
-            number=number,
-            customer_id=row["customer_id"],
-        )
-        for row in rows
-    ]
-
-
-class CallTasks:
-    """Makes and closes tasks as calls end; `react_to_call` goes into the Journal's reactions."""
-
-    def __init__(
-        self,
-        hours: WorkingTime,
-        options: TaskOptions,
-        *,
-        promise: timedelta,
-        country: str = "CN",
-        area_code: str = "",
-    ) -> None:
-        """`promise` is the working time within which call-backs are promised; country and area code read numbers."""
-        self._hours = hours
-        self._options = options
-        self._promise = promise
-        self._country = country
-        self._area_code = area_code
-
-    def due(self, at: datetime, minutes: float) -> datetime:
-        """A moment `minutes` of working time later; of plain time where the house never opens."""
-        duration = timedelta(minutes=minutes)
-        try:
-            return self._hours.add_working(at, duration)
-        except NoWorkingTime:
-            return at + duration
-
-    def promise(self, now: datetime) -> datetime:
-        """The moment by which a call-back asked for now is promised."""
-        return self.due(now, self._promise.total_seconds() / 60)
-
-    def ask_callback(
-        self,
-        connection: Connection,
-        *,
-        call_id: str,
-        number: str,
-        now: datetime,
-        queue: str | None = None,
-        customer_id: str | None = None,
-        promised_by: datetime | None = None,
-    ) -> Task | None:
-        """Register a call-back wish, durable with the transaction; once per call: the first promise stands.
-
-        None where the number cannot be read: nothing is stored, and another number may be asked for.
-        """
-        wanted = parse(number, self._country, self._area_code)
-        if wanted is None:
-            return None
-        promised = promised_by or self.promise(now)
-        caller = Caller(
-            kind=TaskKind.CALLBACK,
-            call_id=call_id,
-            at=now,
-            due_at=promised,
-            promised_by=promised,
-            number=wanted,
-            raw_number=number,
-            queue=queue,
-            customer_id=customer_id,
-        )
-        return get_task(connection, note_caller(connection, caller))
-
-    def react_to_call(
-        self, connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]
-    ) -> None:
-        """Journal reaction, in the transaction of the call: a wish makes a task at once, the end the rest.
-
-        Ended unserved, a caller becomes one missed-call task; with a voicemail or a call-back wish that task
-        says so. A talk closes what it settles.
-        """
-        for fact in facts:
-            if fact.kind is FactKind.CALLBACK_ASKED:
-                self._note(connection, TaskKind.CALLBACK, after, fact.at, fact)
-            elif fact.kind is FactKind.VOICEMAIL_LEFT:
-                self._note(connection, TaskKind.VOICEMAIL, after, fact.at, fact)
-        if after.state is not CallState.ENDED:
-            return
-        ended = after.ended_at or after.started_at
-        if after.outcome is Outcome.CALLBACK:
-            self._note(connection, TaskKind.CALLBACK, after, ended, None)
-        elif after.outcome is Outcome.VOICEMAIL:
-            self._note(connection, TaskKind.VOICEMAIL, after, ended, None)
-        elif is_missed(after, open_at_start=self._hours.is_open(after.started_at)) and can_be_called_back(
-            after
-        ):
-            self._note(connection, TaskKind.MISSED_CALL, after, ended, None)
-        close_by_call(connection, after, talked_seconds=self._options.talked_seconds)
-
-    def _note(
-        self, connection: Connection, kind: TaskKind, call: Call, at: datetime, fact: Fact | None
-    ) -> None:
-        number, raw_number = call.number, call.raw_number
-        promised: datetime | None = None
-        if kind is TaskKind.CALLBACK:
-            wish = fact.data if fact is not None else {}
-            if wanted := str(wish.get("number") or ""):
-                number, raw_number = parse(wanted, self._country, self._area_code), wanted
-            promised = _moment(wish.get("promised_by")) or self.promise(at)
-            due = promised
-        elif kind is TaskKind.VOICEMAIL:
-            due = self.due(at, self._options.voicemail_minutes)
-        else:
-            due = self.due(at, self._options.missed_call_minutes)
-        note_caller(
-            connection,
-            Caller(
-                kind=kind,
-                call_id=call.id,
-                at=at,
-                due_at=due,
-                promised_by=promised,
-                number=number,
-                raw_number=raw_number,
-                customer_id=call.customer_id,
-                queue=call.queue,
-            ),
-        )
-        if number is not None:
-            for later in _talks_since(connection, number, at):
-                close_by_call(connection, later, talked_seconds=self._options.talked_seconds)

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
+
+from access.sentences import Sentence
 
 
 class AgentState(StrEnum):
@@ -26,6 +29,7 @@ class AgentEvent(StrEnum):
 
     SIGN_IN = "sign_in"
     SIGN_OUT = "sign_out"
+    PHONE = "phone"  # another of his telephones rings from now on
     PAUSE = "pause"
     READY = "ready"
     RANG = "rang"
@@ -35,13 +39,15 @@ class AgentEvent(StrEnum):
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     WRAPPED_UP = "wrapped_up"  # by disposition or by the timer
+    EXTEND = "extend"  # more time for the wrap-up
 
 
 class AgentError(Exception):
     """Base of what an agent cannot do.
 
     AgentError
-    ├── StepRefused   the state does not allow it; says which steps are allowed
+    ├── StepRefused    the state does not allow it; says which steps are allowed
+    ├── WrapupAtLimit  the wrap-up is as long as the house allows
     └── NotSignedIn
     """
 
@@ -57,8 +63,31 @@ class StepRefused(AgentError):
         self.state = state
         self.event = event
         self.allowed = sorted(step for (at, step) in STEPS if at is state)
-        super().__init__(f"{event} is not possible while {state}; possible now: {', '.join(self.allowed)}")
+        super().__init__(
+            Sentence(
+                "{agent_event} is not possible while {agent_state}; possible now: {agent_events}",
+                agent_event=event,
+                agent_state=state,
+                agent_events=[one for one in self.allowed if one in OF_A_PERSON] or ["nothing"],
+            )
+        )
 
+
+class WrapupAtLimit(AgentError):
+    """The wrap-up is as long as the house allows already."""
+
+    error_id = "wrapup-at-limit"
+
+
+#: Steps a person takes; the others happen to him.
+OF_A_PERSON: Final = (
+    AgentEvent.SIGN_IN,
+    AgentEvent.SIGN_OUT,
+    AgentEvent.PAUSE,
+    AgentEvent.READY,
+    AgentEvent.WRAPPED_UP,
+    AgentEvent.EXTEND,
+)
 
 #: What may happen in which state. READY and WRAPPED_UP lead to READY unless a pause was asked for.
 STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
@@ -84,6 +113,7 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.ON_CALL, AgentEvent.READY): AgentState.ON_CALL,  # takes the asked pause back
     (AgentState.WRAP_UP, AgentEvent.WRAPPED_UP): AgentState.READY,
     (AgentState.WRAP_UP, AgentEvent.READY): AgentState.READY,
+    (AgentState.WRAP_UP, AgentEvent.EXTEND): AgentState.WRAP_UP,
     (AgentState.WRAP_UP, AgentEvent.PAUSE): AgentState.PAUSED,
     (AgentState.WRAP_UP, AgentEvent.SIGN_OUT): AgentState.SIGNED_OUT,
     (AgentState.WRAP_UP, AgentEvent.CONNECTED): AgentState.ON_CALL,  # takes a call by hand
@@ -121,6 +151,7 @@ class Agent:
     missed_in_row: int = 0
     #: A pause asked for during a call, taken after it.
     next_pause: str = ""
+    #: The call that rings, is talked in, or is written up.
     call_id: str | None = None
     #: When wrap-up ends by itself; None: only by disposition.
     wrapup_until: datetime | None = None
@@ -132,6 +163,9 @@ class Rules:
 
     wrapup_seconds: int = 30
     missed_before_pause: int = 2
+    #: Seconds one extension of the wrap-up adds, and the most that all of one wrap-up add.
+    extension_seconds: int = 60
+    longest_extension_seconds: int = 300
 
 
 def step(
@@ -154,11 +188,11 @@ def step(
         case AgentEvent.SIGN_IN:
             return replace(after, phone=phone, queues=dict(queues or {}), missed_in_row=0)
         case AgentEvent.SIGN_OUT:
-            return replace(after, reason="", next_pause="", missed_in_row=0, wrapup_until=None)
+            return replace(after, reason="", next_pause="", missed_in_row=0, wrapup_until=None, call_id=None)
         case AgentEvent.PAUSE if agent.state is AgentState.ON_CALL:
             return replace(after, next_pause=reason)
         case AgentEvent.PAUSE:
-            return replace(after, reason=reason, since=now, next_pause="", wrapup_until=None)
+            return replace(after, reason=reason, since=now, next_pause="", wrapup_until=None, call_id=None)
         case AgentEvent.READY if agent.state is AgentState.ON_CALL:
             return replace(after, next_pause="")
         case AgentEvent.READY | AgentEvent.WRAPPED_UP:
@@ -168,7 +202,7 @@ def step(
             return replace(after, next_pause="")
         case AgentEvent.MISSED:
             missed = agent.missed_in_row + 1
-            after = replace(after, missed_in_row=missed)
+            after = replace(after, missed_in_row=missed, call_id=None)
             if target is AgentState.READY and 0 < rules.missed_before_pause <= missed:
                 return replace(after, state=AgentState.PAUSED, reason=MISSED_CALLS)
             return after
@@ -191,11 +225,33 @@ def step(
                 next_pause="" if talks and then == MISSED_CALLS else then,
                 wrapup_until=None,
             )
+        case AgentEvent.RANG:
+            return replace(after, call_id=call_id)
+        case AgentEvent.STOPPED_RINGING:
+            return replace(after, call_id=None)
+        case AgentEvent.EXTEND:
+            return replace(after, wrapup_until=_extended(agent, now, rules))
         case AgentEvent.DISCONNECTED:
             until = now + timedelta(seconds=rules.wrapup_seconds) if rules.wrapup_seconds else now
             return replace(after, wrapup_until=until)
         case _:
             return after
+
+
+def _extended(agent: Agent, now: datetime, rules: Rules) -> datetime | None:
+    """When the wrap-up ends with an extension more. Raises WrapupAtLimit."""
+    if agent.wrapup_until is None:
+        return None  # it ends by disposition only
+    latest = agent.since + timedelta(seconds=rules.wrapup_seconds + rules.longest_extension_seconds)
+    wanted = max(agent.wrapup_until, now) + timedelta(seconds=rules.extension_seconds)
+    if agent.wrapup_until >= latest:
+        raise WrapupAtLimit(
+            Sentence(
+                "The wrap-up was extended by {seconds} seconds already. File what you have; it can be corrected later.",
+                seconds=rules.longest_extension_seconds,
+            )
+        )
+    return min(wanted, latest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -50,6 +50,10 @@ class CallFilter:
 
     scope: CallScope = CallScope.ALL
     direction: Direction | None = None
+    #: Those that came in: customers' calls and colleagues'.
+    received: bool = False
+    #: Those somebody of the house talked in.
+    talked: bool = False
     outcome: Outcome | None = None
     queue: str | None = None
     agent_id: str | None = None
@@ -187,16 +191,15 @@ def make_cursor(sort: CallSort, value: str | float, last_id: str) -> str:
 
 def read_cursor(cursor: str, sort: CallSort) -> tuple[str | float, str]:
     """Value and id of the last row already given. Raises BadCursor."""
-    sentence = "This place in the list cannot be read. Start from the first page."
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
     except (binascii.Error, UnicodeError, ValueError, RecursionError) as error:
-        raise BadCursor(sentence) from error
+        raise BadCursor("This place in the list cannot be read. Start from the first page.") from error
     match parts:
         case [str(name), (str() | float() | int()) as value, str(last_id)] if (
             name == sort.value and not isinstance(value, bool) and len(last_id) <= 26
         ):
             return value, last_id
         case _:
-            raise BadCursor(sentence)
+            raise BadCursor("This place in the list cannot be read. Start from the first page.")

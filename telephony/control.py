@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
+from access.sentences import Sentence
 from telephony.calls import Call, CallId, CallState
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
@@ -47,7 +48,7 @@ class NotYourCall(ControlError):
 
     def __init__(self, holder: str) -> None:
         self.holder = holder
-        super().__init__(f"This call is with {holder}.")
+        super().__init__(Sentence("This call is with {holder}.", holder=holder))
 
 
 class NotPossibleNow(ControlError):
@@ -93,6 +94,12 @@ class Calls(Protocol):
 def invited_leg(call_id: CallId, now: datetime) -> str:
     """The channel id of a person invited to a call, so that her leg is known to be the call's."""
     return f"{call_id}-g{int(now.timestamp() * 1000)}"
+
+
+def call_of_invited(leg: str) -> CallId | None:
+    """The call a person was invited to by this leg (`invited_leg`); None for any other leg."""
+    call_id, mark, number = leg.rpartition("-g")
+    return CallId(call_id) if mark and len(call_id) == 26 and number.isdecimal() else None
 
 
 def _age(channel: Channel) -> tuple[int, int]:
@@ -238,6 +245,32 @@ class Control:
         if invited is not None:
             await self._invite(call, invited)
 
+    async def leave(self, call_id: str, endpoint: str) -> None:
+        """End the agent's own leg; the others go on. In a conference the call passes to a colleague who stays.
+
+        Who was consulted or invited may leave at any time; of two in conversation nobody can.
+        """
+        call, legs = await self._with_agent(call_id, endpoint)
+        assert legs.agent is not None
+        owner = self.owner_of(endpoint)
+        if not (owner and call.agent_id and owner != call.agent_id):
+            room = call.id if legs.customer.extension == legs.agent.extension == call.id else None
+            stays = next(
+                (
+                    one
+                    for one in legs.others
+                    if one.is_up and one.side is Side.PHONE and one.extension == room
+                ),
+                None,
+            )
+            if stays is None:
+                raise NotPossibleNow("Nobody else is with the customer; hanging up would end the call.")
+            who = {"target": f"agent-{stays.endpoint}"}
+            if agent_id := self.owner_of(stays.endpoint):
+                who["agent"] = agent_id
+            await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="attended", **who)
+        await self._quietly_hang_up(legs.agent.name)
+
     async def leave_nobody_on_hold(self, call_id: str) -> bool:
         """Look after a customer on hold whose agent is gone; whether it was so and is mended.
 
@@ -264,6 +297,56 @@ class Control:
         await self._tell(call, FactKind.TRANSFERRED, legs.customer, how="blind", target=LEFT)
         await self.switch.move(legs.customer.name, Place.TRANSFER, LEFT)
         return True
+
+    async def leave_waiting(self, call_id: str, endpoint: str) -> bool | None:
+        """The agent's page died in a call: his dead leg ends, the customer hears music until he is back.
+
+        True: he had the customer on hold already. None: nobody has to wait for him, because somebody else talks
+        with the customer, or will: in a conference, and whom he consulted. Raises ControlError, SwitchError.
+        """
+        call, legs = await self._with_agent(call_id, endpoint)
+        assert legs.agent is not None
+        if legs.consulted is not None or call.state not in (CallState.TALKING, CallState.HELD):
+            await self._quietly_hang_up(legs.agent.name)
+            return None
+        if legs.customer.extension == legs.agent.extension == call.id:  # in the room of a conference
+            await self._quietly_hang_up(legs.agent.name)
+            return None
+        held = call.state is CallState.HELD
+        if not held:
+            await self.switch.move_both(
+                legs.customer.name, (Place.HOLD, ""), legs.agent.name, (Place.AGENT_WAITS, "")
+            )
+            await self._tell(call, FactKind.HELD, legs.customer)
+        await self._quietly_hang_up(legs.agent.name)
+        return held
+
+    async def bring_back(self, call_id: str, endpoint: str) -> str:
+        """Ring the agent's phone and let him talk with the customer who waits; gives the leg's id.
+
+        Raises ControlError, SwitchError.
+        """
+        call, legs = await self._with_agent(call_id, "", needs_agent=False)
+        if call.state is not CallState.HELD:
+            raise NotPossibleNow("The customer does not wait any more.")
+        leg = await self._ring_for(call, endpoint)
+        await self.switch.ring_through(endpoint, legs.customer.name, call_id=call.id, channel_id=leg)
+        return leg
+
+    async def talks_again(self, call_id: str) -> None:
+        """Who was brought back has answered. Raises SwitchError."""
+        try:
+            call, legs = await self._with_agent(call_id, "", needs_agent=False)
+        except ControlError:
+            return  # the customer has gone at that moment
+        if call.state is CallState.HELD:
+            await self._tell(call, FactKind.RESUMED, legs.customer)
+
+    async def cut(self, leg: str) -> None:
+        """End one leg by its id, where it is still there. Raises SwitchError."""
+        for channel in await self.switch.channels():
+            if channel.uniqueid == leg:
+                await self._quietly_hang_up(channel.name)
 
     async def pause_recording(self, call_id: str, endpoint: str) -> None:
         """Nothing is recorded until it is resumed; the gap stays in the file as silence (C08)."""
@@ -300,13 +383,15 @@ class Control:
         who = {"target": target}
         if agent_id := self.owner_of(consulted.endpoint):
             who["agent"] = agent_id
-        await self.switch.join(customer.name, consulted.name)
+        await self.switch.join(customer.name, consulted.name, was_dialed=True)
         await self._tell(call, FactKind.TRANSFERRED, customer, how="attended", **who)
         await self._tell(call, FactKind.RESUMED, customer)
 
     def _known(self, target: Target) -> None:
         if target.extension not in self.targets():
-            raise NoSuchTarget(f"There is no {target.kind} {target.name} to transfer to.")
+            raise NoSuchTarget(
+                Sentence("There is no {target} {name} to transfer to.", target=target.kind, name=target.name)
+            )
 
     async def _recording(self, call_id: str, endpoint: str, *, muted: bool) -> None:
         call, legs = await self._with_agent(call_id, endpoint)
@@ -319,7 +404,12 @@ class Control:
     async def _talking(self, call_id: str, endpoint: str) -> tuple[Call, Legs]:
         call, legs = await self._with_agent(call_id, endpoint)
         if call.state is not CallState.TALKING:
-            raise NotPossibleNow(f"The call is {call.state.value.replace('_', ' ')}, not in conversation.")
+            raise NotPossibleNow(
+                Sentence(
+                    "The call is {call_state}, not in conversation.",
+                    call_state=call.state,
+                )
+            )
         return call, legs
 
     async def _with_agent(
@@ -334,7 +424,13 @@ class Control:
         return call, legs
 
     async def _invite(self, call: Call, invited: Target) -> None:
-        """Her leg has a linkedid of its own; the fact, committed first, says whose call it is."""
+        leg = await self._ring_for(call, invited.name)
+        await self.switch.invite(
+            invited.name, Place.CONFERENCE_GUEST, call.id, call_id=call.id, channel_id=leg
+        )
+
+    async def _ring_for(self, call: Call, endpoint: str) -> str:
+        """The id of a new leg, which has a linkedid of its own; the fact, committed first, says whose call it is."""
         at = self.clock.now()
         leg = invited_leg(call.id, at)
         await self.calls.record(
@@ -345,16 +441,10 @@ class Control:
                 at=at,
                 linkedid=call.linkedid,
                 uniqueid=leg,
-                data={
-                    "queue": "",
-                    "endpoint": invited.name,
-                    "agent": self.owner_of(invited.name) or "",
-                },
+                data={"queue": "", "endpoint": endpoint, "agent": self.owner_of(endpoint) or ""},
             )
         )
-        await self.switch.invite(
-            invited.name, Place.CONFERENCE_GUEST, call.id, call_id=call.id, channel_id=leg
-        )
+        return leg
 
     async def _quietly_hang_up(self, channel: str) -> None:
         try:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
+from access.sentences import Sentence
 from telephony.agents import (
     Agent,
     AgentError,
@@ -91,13 +92,15 @@ class AgentDesk:
     clock: Clock
     rules: Rules
     queues: frozenset[str]
-    #: Told after every committed change; only page updates hang on it.
+    #: Told after every committed change, before the switch is; only page updates hang on it.
     changed: Callable[[Agent], None] = lambda _agent: None
     #: Everybody who takes calls, as last committed: answers questions that cannot wait for the database.
     board: dict[str, Agent] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)
     #: Answered legs of each agent's phones, by uniqueid: a second ring that ends does not end the talk.
     _legs: dict[str, set[str]] = field(default_factory=dict)
+    #: Agents whose page went away in a call and is waited for: the end of their leg is not the end of the talk.
+    _expected: set[str] = field(default_factory=set)
     #: One change of an agent at a time, so that the switch hears of them in the order of the rows.
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -108,12 +111,31 @@ class AgentDesk:
             raise NoSuchPhone("This telephone is not yours; choose one from your list.")
         unknown = sorted(set(queues) - self.queues)
         if unknown or not queues:
-            raise NoSuchQueue(f"Unknown queue {', '.join(unknown) or '(none named)'}; nothing was changed.")
+            raise NoSuchQueue(
+                Sentence(
+                    "Unknown queue {given}; nothing was changed.", given=", ".join(unknown) or "(none named)"
+                )
+            )
 
         def decide(agent: Agent) -> Agent:
             return step(agent, AgentEvent.SIGN_IN, self.clock.now(), self.rules, phone=phone, queues=queues)
 
         return await self._change(agent_id, AgentEvent.SIGN_IN, decide, actor=actor)
+
+    async def use_phone(self, agent_id: str, phone: str, *, actor: str) -> Agent:
+        """This phone rings from now on; also one who is signed out may choose. Raises NoSuchPhone, StepRefused."""
+        await self._learn_phones()
+        if self._owners.get(phone) != agent_id:
+            raise NoSuchPhone("This telephone is not yours; choose one from your list.")
+
+        def decide(agent: Agent) -> Agent:
+            if agent.state is AgentState.SIGNED_OUT:
+                return replace(agent, phone=phone)
+            return step(
+                agent, AgentEvent.SIGN_IN, self.clock.now(), self.rules, phone=phone, queues=agent.queues
+            )
+
+        return await self._change(agent_id, AgentEvent.PHONE, decide, actor=actor)
 
     async def sign_out(self, agent_id: str, *, actor: str) -> Agent:
         return await self._step(agent_id, AgentEvent.SIGN_OUT, actor=actor)
@@ -128,6 +150,23 @@ class AgentDesk:
     async def wrapped_up(self, agent_id: str, *, actor: str) -> Agent:
         """The call is registered, or the wrap-up time is over."""
         return await self._step(agent_id, AgentEvent.WRAPPED_UP, actor=actor)
+
+    async def extend(self, agent_id: str, *, actor: str) -> Agent:
+        """More time for the wrap-up. Raises WrapupAtLimit, StepRefused."""
+        return await self._step(agent_id, AgentEvent.EXTEND, actor=actor)
+
+    async def filed(self, agent_id: str, call_id: str, *, actor: str) -> Agent | None:
+        """The agent's call is registered: ends the wrap-up after that call, and no other. None: nothing to end."""
+
+        def decide(agent: Agent) -> Agent:
+            if agent.state is not AgentState.WRAP_UP or agent.call_id not in (None, call_id):
+                raise StepRefused(agent.state, AgentEvent.WRAPPED_UP)
+            return step(agent, AgentEvent.WRAPPED_UP, self.clock.now(), self.rules)
+
+        try:
+            return await self._change(agent_id, AgentEvent.WRAPPED_UP, decide, actor=actor)
+        except (StepRefused, NoSuchAgent):
+            return None
 
     async def dials(self, agent_id: str, *, call_id: str) -> None:
         """He has a call placed: no queue rings him from now on. Signed out or on a call he stays what he is."""
@@ -165,7 +204,7 @@ class AgentDesk:
             elif fact.kind is FactKind.LEG_ENDED:
                 talked = fact.uniqueid in legs
                 legs.discard(fact.uniqueid)
-                if legs:
+                if legs or agent_id in self._expected:
                     continue
                 if not talked and (placed := call_of(fact)) is not None:
                     await self.dialed_nothing(agent_id, call_id=placed)
@@ -199,7 +238,10 @@ class AgentDesk:
         alone. Gives the number of orders given; one that is refused does not keep the others back.
         """
         await self._learn_phones()
-        agents = list(await self.rows.find())
+        known = dict(self.board)
+        read = await self.rows.find()
+        moved_since = {id: agent for id, agent in self.board.items() if agent is not known.get(id)}
+        agents = [moved_since.get(agent.id, agent) for agent in read]
         self.board = {agent.id: agent for agent in agents}
         busy = {channel.endpoint for channel in channels}
         moved = {agent.id for agent in agents if at is not None and agent.since > at}
@@ -216,7 +258,7 @@ class AgentDesk:
             event = None
             if agent.id in talks and agent.state in _FREE:
                 event = AgentEvent.CONNECTED
-            elif agent.phone not in busy:
+            elif agent.phone not in busy and agent.id not in self._expected:
                 event = _ENDED_UNSEEN.get(agent.state)
             if event is not None:
                 try:
@@ -242,6 +284,24 @@ class AgentDesk:
                     why=str(refused),
                 )
         return len(changes)
+
+    def expect(self, agent_id: str) -> None:
+        """The agent's page went away in a call and is waited for (`telephony.returning`)."""
+        self._expected.add(agent_id)
+
+    def expect_no_more(self, agent_id: str) -> None:
+        """The page is back on the call, or nobody waited for it."""
+        self._expected.discard(agent_id)
+
+    async def not_back(self, agent_id: str) -> None:
+        """The page did not come back, or the customer did not wait: the agent's talk is over."""
+        self._expected.discard(agent_id)
+        if self._legs.get(agent_id):
+            return  # he talks on another leg
+        try:
+            await self._step(agent_id, AgentEvent.DISCONNECTED, actor="service")
+        except (StepRefused, NoSuchAgent) as refused:
+            log.debug("agent did not move", action="agent_stayed", agent=agent_id, why=str(refused))
 
     def owner_of(self, endpoint: str) -> str | None:
         """Whose phone it is."""
@@ -274,18 +334,22 @@ class AgentDesk:
                 agent_id, decide, event=event.value, now=self.clock.now(), actor=actor
             )
             self.board[after.id] = after
-            for change in member_changes(wanted_members([after]), wanted_members([before])):
-                try:
-                    await self._order(change.how, change.member)
-                except SwitchError as error:
-                    log.warning(
-                        "switch not brought in line now; the next reconciliation does it",
-                        action="member_pending",
-                        agent=agent_id,
-                        why=str(error),
-                    )
-        if after != before:
-            self.changed(after)
+            try:
+                if (
+                    after != before
+                ):  # told first: whoever waits rings at the first order, and a pop must not wait
+                    self.changed(after)
+            finally:
+                for change in member_changes(wanted_members([after]), wanted_members([before])):
+                    try:
+                        await self._order(change.how, change.member)
+                    except SwitchError as error:
+                        log.warning(
+                            "switch not brought in line now; the next reconciliation does it",
+                            action="member_pending",
+                            agent=agent_id,
+                            why=str(error),
+                        )
         return after
 
     async def _order(self, how: str, member: Member) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from access.sentences import Sentence
 from telephony.options import FenceOptions
 
 
@@ -28,7 +29,12 @@ class TooManyCalls(Exception):
 
     def __init__(self, wait_seconds: int) -> None:
         self.wait_seconds = wait_seconds
-        super().__init__(f"Too many calls just now; nothing was dialed. Try again in {wait_seconds} s.")
+        super().__init__(
+            Sentence(
+                "Too many calls just now; nothing was dialed. Try again in {wait_seconds} s.",
+                wait_seconds=wait_seconds,
+            )
+        )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -77,14 +83,23 @@ class Fences:
         if not number.startswith(tuple(self.options.allowed_prefixes)):
             raise DialRefused(
                 "prefix-not-allowed",
-                f"Numbers outside {', '.join(self.options.allowed_prefixes)} may not be dialed; "
-                "an administrator can add a prefix under telephony.fences.allowed_prefixes.",
+                Sentence(
+                    "Numbers outside {allowed} may not be dialed here; nothing was dialed. "
+                    "An administrator can allow more.",
+                    allowed=self.options.allowed_prefixes,
+                ),
             )
         if number.startswith(tuple(self.options.refused_prefixes)):
-            raise DialRefused("prefix-refused", "Numbers with this prefix are refused by telephony.fences.")
+            raise DialRefused(
+                "prefix-refused",
+                "Numbers that begin like this one may not be dialed here; nothing was dialed.",
+            )
         if sum(1 for at in recent if now - at < timedelta(hours=1)) >= self.options.calls_per_hour:
             raise DialRefused(
                 "calls-per-hour",
-                f"{self.options.calls_per_hour} calls were dialed in the last hour, the most allowed; "
-                "try again later or raise telephony.fences.calls_per_hour.",
+                Sentence(
+                    "{most} calls were dialed in the last hour, as many as are allowed; nothing was dialed. "
+                    "Try again later.",
+                    most=self.options.calls_per_hour,
+                ),
             )

@@ -54,6 +54,36 @@ class FenceOptions(Options):
     longest_call_minutes: int = Field(120, ge=1, le=1440, description="calls are cut off after this")
 
 
+class IceServer(Options):
+    """A STUN or TURN server that browsers ask for a way through NAT. None is asked that is not named here."""
+
+    urls: list[Annotated[str, Field(pattern=r"^(stuns?|turns?):[0-9A-Za-z.:?=_-]{1,200}$")]] = Field(
+        min_length=1
+    )
+    username: str = ""
+    credential: str = ""
+
+
+class BrowserPhoneOptions(Options):
+    """The softphone in the page."""
+
+    ice_servers: list[IceServer] = Field([], description="STUN and TURN servers for browsers; none by itself")
+    media_addresses: dict[str, str] = Field(
+        default_factory=dict,
+        description="behind NAT: own address = address offered to browsers for sound (RTP)",
+    )
+    direct_url: str = Field(
+        "",
+        pattern=r"^(wss?://[0-9A-Za-z.:\[\]_-]{1,253}(/[0-9A-Za-z/._-]*)?)?$",
+        description="second address of Asterisk's WebSocket, used while the service is away; "
+        "empty: Asterisk's own port where the pages are on loopback, else none",
+    )
+    auto_answer: bool = Field(False, description="calls of queues are answered in the page by themselves")
+    reload_seconds: int = Field(
+        20, ge=3, le=120, description="a caller whose agent's page went away hears music for so long"
+    )
+
+
 class SwitchOptions(Options):
     """The Asterisk that Careline drives."""
 
@@ -184,6 +214,7 @@ class TelephonyOptions(Options):
     trunk: TrunkOptions = TrunkOptions()
     fences: FenceOptions = FenceOptions()
     switch: SwitchOptions = SwitchOptions()
+    browser_phone: BrowserPhoneOptions = BrowserPhoneOptions()
     hotline: HotlineOptions = HotlineOptions()
     queues: dict[Id, QueueOptions] = Field(
         default_factory=lambda: {
@@ -193,7 +224,7 @@ class TelephonyOptions(Options):
                 label={"zh-CN": "投诉", "en": "Complaints"}, overflow="service", weight=5
             ),
             "roadside": QueueOptions(
-                label={"zh-CN": "道路救援", "en": "Roadside help"}, overflow="service", weight=10
+                label={"zh-CN": "道路救援", "en": "Roadside assistance"}, overflow="service", weight=10
             ),
         }
     )

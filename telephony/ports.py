@@ -133,8 +133,11 @@ class Switch(Protocol):
     ) -> None:
         """Take both legs of a conversation apart in one order."""
 
-    async def join(self, waiting: str, joining: str) -> None:
-        """Take `joining` out of whatever it is in and let it talk with `waiting`; the end of one ends both."""
+    async def join(self, waiting: str, joining: str, *, was_dialed: bool = False) -> None:
+        """Take `joining` out of whatever it is in and let it talk with `waiting`; the end of one ends both.
+
+        `was_dialed`: it was called by the leg it talks with now, and did nothing by itself yet.
+        """
 
     async def hang_up(self, channel: str) -> None: ...
 
@@ -147,3 +150,6 @@ class Switch(Protocol):
         self, endpoint: str, place: Place, extension: str, *, call_id: str, channel_id: str
     ) -> None:
         """Ring an endpoint and send it to a place when it answers. `channel_id` becomes the leg's uniqueid."""
+
+    async def ring_through(self, endpoint: str, waiting: str, *, call_id: str, channel_id: str) -> None:
+        """Ring an endpoint and let it talk with the leg `waiting` when it answers; the end of one ends both."""

@@ -461,7 +461,8 @@ class _Row:
         if customer := fact.data.get("customer_id"):
             self.customer_id = str(customer)
             self.explained = str(fact.data.get("how") or fact.data.get("explained") or "") or None
-        elif self.customer_id is None:
+        elif self.customer_id is None or fact.data.get("how") == "agent":
+            self.customer_id = None  # an agent may say that it is none of them
             self.explained = str(fact.data.get("explained") or "") or self.explained
         return True
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import make_url
+from waiting import PATIENCE, until
 
 from config.site import Person, Site, merged, private_ports
 from lab.agents import Agent, Habits
 from lab.customers import Customer
 from lab.network import LabBinary
 from lab.network import Phone as LabPhone
+from lab.outside import DIRECTORY, Answers
 from lab.world import Lab, Placed
 from telephony.asterisk.install import AsteriskBinary, ensure_asterisk
 from telephony.phones import PhoneKind
@@ -30,17 +33,20 @@ from telephony.phones import PhoneKind
 ROOT = Path(__file__).resolve().parents[1]
 ALWAYS = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "open": "00:00", "close": "24:00"}]
 QUEUE = {"wrapup_seconds": 1, "missed_before_pause": 0}
-
-
-async def until(what: Callable[[], Awaitable[Any]], seconds: float = 20.0, *, saying: str = "") -> Any:
-    """Wait until `what` gives something true, and give it. Fails with the last value at the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = await what()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {saying or found!r}"
-        await asyncio.sleep(0.1)
+#: A menu without a word: whoever calls is known and stands in the queue at once, and presses nothing.
+STRAIGHT = """\
+flow: straight
+language: zh-CN
+start: who_calls
+way_out: queue
+nodes:
+  who_calls: {{do: identify, by: caller, found: queue, several: queue, unknown: queue}}
+  queue: {{do: queue, queue: {queue}, priority: 1}}
+"""
+#: Whoever answers outside talks until the other side ends: how long a test takes for its steps decides nothing.
+STAYS = (*DIRECTORY[:-1], replace(DIRECTORY[-1], does=Answers(after=(1.0, 2.0), talks=None)))
+#: The shipped service menu, where `a_house` leads its first number straight to a queue.
+WITH_MENU = "4008005678"
 
 
 def when(text: str | None) -> float:
@@ -56,6 +62,8 @@ class House:
     lab: Lab
     binary: AsteriskBinary
     agents: dict[str, Agent]
+    #: When each call was placed, by the outside world's own id of it.
+    placed_at: dict[str, float] = field(default_factory=dict)
 
     def person(self, login: str) -> Person:
         return self.site.people[login]
@@ -67,19 +75,24 @@ class House:
 
     async def call(self, caller: str = "13918001001", called: str = "4008001234", **more: Any) -> Placed:
         """A customer calls and does what the test makes her do."""
-        return await self.lab.dial(
+        began = time.time()
+        placed = await self.lab.dial(
             Customer(person="test", caller=caller, called=called, steps=more.pop("steps", ()), **more)
         )
+        self.placed_at[placed.id] = began
+        return placed
 
-    async def row_of(self, placed: Placed, seconds: float = 20.0) -> dict[str, Any]:
-        """The log's row of a call: the newest one from the caller's number."""
+    async def row_of(self, placed: Placed, seconds: float = PATIENCE) -> dict[str, Any]:
+        """The log's row of a call: the newest one from the caller's number, and none of an earlier call."""
+        began = self.placed_at.get(placed.id, 0.0)
 
         async def look() -> Any:
             rows = self.rows(
                 "SELECT id FROM calls WHERE raw_number = ? ORDER BY started_at DESC LIMIT 1",
                 placed.customer.caller,
             )
-            return await self.detail(rows[0]["id"]) if rows else None
+            row = await self.detail(rows[0]["id"]) if rows else None
+            return row if row is not None and when(row["started_at"]) > began - 1.0 else None
 
         return await until(look, seconds, saying=f"no row for {placed.customer.caller}")  # type: ignore[no-any-return]
 
@@ -87,14 +100,19 @@ class House:
         """One call as the API shows it to a supervisor."""
         return dict((await self.site.get(f"/calls/{call_id}"))["call"])
 
-    async def state_of(self, placed: Placed, *states: str, seconds: float = 20.0) -> dict[str, Any]:
+    async def state_of(self, placed: Placed, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The row, once it is in one of these states."""
+        row: dict[str, Any] = {}
 
-        async def look() -> Any:
-            row = await self.row_of(placed)
-            return row if row["state"] in states else None
+        async def look() -> bool:
+            row.update(await self.row_of(placed))
+            return row["state"] in states
 
-        return await until(look, seconds, saying=f"never {'/'.join(states)}")
+        try:
+            await until(look, seconds)
+        except AssertionError:
+            raise AssertionError(f"after {seconds:g} s never {'/'.join(states)}: {row}") from None
+        return row
 
     async def agent_state(self, login: str) -> str:
         listed = await self.site.get("/agents")
@@ -116,14 +134,30 @@ class House:
             connection.close()
 
 
+def _straight_to(queue: str, folder: Path) -> dict[str, Any]:
+    """Settings that lead the first number to this queue; the flows are made below `folder`."""
+    flows = folder / "flows"
+    shutil.copytree(ROOT / "config" / "ivr", flows)
+    (flows / "straight.yaml").write_text(STRAIGHT.format(queue=queue), "utf-8")
+    numbers = {"4008001234": "straight", WITH_MENU: "service"}
+    return {"ivr": {"flows": str(flows)}, "telephony": {"hotline": {"numbers": numbers}}}
+
+
 @asynccontextmanager
 async def a_house(
     overrides: Mapping[str, Any] | None = None,
     *,
     agents: tuple[str, ...] = ("agent1", "agent2"),
     seed: int = 1,
+    straight: str = "",
+    https: str = "",
 ) -> AsyncIterator[House]:
-    """Build, start and afterwards end a house. Agents' phones are registered; signing in is the test's."""
+    """Build, start and afterwards end a house. Agents' phones are registered; signing in is the test's.
+
+    `straight`: callers of the first number stand in this queue at once, without a menu and without a recording;
+    the service menu is at `WITH_MENU`. `https`: the pages have this name and the certificate that the command
+    makes for it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="careline-house-"))
     cache = ROOT / ".cache"
     binary = await asyncio.to_thread(ensure_asterisk, cache)
@@ -146,8 +180,20 @@ async def a_house(
         ),
         overrides or {},
     )
+    if straight:
+        settings = merged(settings, await asyncio.to_thread(_straight_to, straight, folder))
+    if https:
+        tls = {"certificate": str(folder / "data/tls/cert.pem"), "key": str(folder / "data/tls/key.pem")}
+        public = f"https://{https}:{settings['web']['port']}"
+        settings = merged(settings, {"web": {"public_url": public, "tls": tls}})
     site = Site(folder=folder, cache=cache, overrides=settings)
     await asyncio.to_thread(site.prepare)
+    if https:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "config", "pbx", "certificate", "--name", https, "--config", str(site.config),
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert await process.wait() == 0
     lab = Lab(
         LabBinary(argv=binary.argv_prefix, modules=binary.modules_dir, environment=binary.environment),
         folder / "lab",
@@ -155,6 +201,7 @@ async def a_house(
         sip_port=site.settings.telephony.trunk.port,
         seed=seed,
     )
+    lab.outside.directory = STAYS
     try:
         await site.start_switch()
         await site.start_service()
@@ -179,4 +226,4 @@ async def a_house(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-__all__ = ["House", "a_house", "until", "when"]
+__all__ = ["WITH_MENU", "House", "a_house", "until", "when"]

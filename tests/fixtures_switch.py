@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from waiting import PATIENCE, until
 
 from lab.network import free_port
 from telephony.asterisk import names
@@ -78,22 +79,6 @@ def free_rtp(count: int = 100) -> int:
     raise RuntimeError("no free range of UDP ports")
 
 
-async def until(
-    what: Callable[[], Any | Awaitable[Any]], seconds: float = 10.0, *, every: float = 0.05, saying: str = ""
-) -> Any:
-    """The first true value of `what`; fails the test after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = what()
-        if asyncio.iscoroutine(value):
-            value = await value
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {saying or what}")
-        await asyncio.sleep(every)
-
-
 @dataclass
 class RunningSwitch:
     """A started Asterisk and what is needed to talk to it."""
@@ -138,6 +123,10 @@ class RunningSwitch:
     def seconds_since_arrival(self) -> float:
         """Since the first caller came, by what the switch wrote of her."""
         return time.time() - min(float(row["eventtime"]) for row in self.cel())
+
+    async def hang_up(self) -> None:
+        """End every call: of callers who stay (`caller_stays`) once the test has seen what it came for."""
+        await self.command("channel request hangup all")
 
     async def channels(self) -> int:
         """Live channels."""
@@ -197,7 +186,7 @@ class Manager:
         """Send an action and give its response, events skipped."""
         lines = [f"Action: {action}", "ActionID: 1", *(f"{key}: {value}" for key, value in headers.items())]
         self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 message: dict[str, str] = {}
                 while line := (await self.reader.readline()).decode().strip():
@@ -361,9 +350,17 @@ class SippRun:
         """What SIPp complained about."""
         return "\n".join(path.read_text(errors="replace")[-3000:] for path in self.folder.glob("*errors.log"))
 
+    def answered(self) -> int:
+        """Calls it answered that were acknowledged, going on or over."""
+        return self._received("ACK")
+
     def conversations(self) -> int:
-        """Calls it answered that came to an end: CSeq numbers of BYE it received, each once."""
-        received = re.findall(r"received.*?\n\n(BYE .*?)\n\n", self.messages(), re.DOTALL)
+        """Calls it answered that came to an end by a BYE it received."""
+        return self._received("BYE")
+
+    def _received(self, method: str) -> int:
+        """Calls in which it received such a request."""
+        received = re.findall(rf"received.*?\n\n({method} .*?)\n\n", self.messages(), re.DOTALL)
         return len(
             {line for message in received for line in message.splitlines() if line.startswith("Call-ID")}
         )

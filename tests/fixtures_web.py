@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +17,9 @@ from aiohttp import ClientResponse, ClientSession, CookieJar
 from argon2 import PasswordHasher
 from fixtures_storage import FrozenClock
 from sqlalchemy import Connection
+from waiting import until as until
 
+from access.audit import Entry
 from access.ids import new_id
 from access.logins import LoginLimit
 from access.passwords import Passwords
@@ -21,20 +27,45 @@ from access.permissions import Role
 from access.requests import Answer, Once
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import Language, Principal, User
-from config.web_services import AuditBook, CallBook, SessionBook, TaskBook, TokenBook, UserBook
-from storage import calls, idempotency, tokens, users
+from config.books.aftercall import aftercall
+from config.books.approvals import ApprovalBook
+from config.books.audit import AuditBook
+from config.books.bulletins import BulletinBook
+from config.books.corrections import CorrectionBook
+from config.books.groups import GroupBook
+from config.books.hooks import HookBook
+from config.books.merging import MergeBook
+from config.books.pops import PopBook
+from config.books.privacy import PrivacyBook
+from config.books.records import RecordBook
+from config.books.second_factors import FactorBook
+from config.desk import HouseDesk
+from config.lists.erased_files import ErasedFiles
+from config.lists.room import ListRoom, make_lists
+from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
+from crm.options import AftercallOptions, CorrectionOptions, RecordOptions
+from storage import agents, audit, calls, idempotency, tokens, users
 from storage.database import Database
-from telephony.agents import Agent, AgentEvent, Rules, step
+from storage.journal import Journal
+from telephony.agents import Agent, AgentEvent, AgentState, Rules, step
 from telephony.calls import Call, CallId, CallState, Direction
 from telephony.control import NoSuchCall, NotYourCall, Target
+from telephony.desk import NoSuchAgent, NoSuchPhone
+from telephony.directory import Department
 from telephony.fences import DialRefused
+from telephony.hours import WorkingTime
+from telephony.listening import SoundKind
 from telephony.numbers import parse
+from telephony.options import CalendarOptions
+from telephony.phones import PhoneKind
 from telephony.ports import QueueCount
 from web.app import make_app
 from web.live import LIVE, LiveEvents
 from web.options import WebOptions
 from web.ports import Dialed, Figure, Ping, Services
+from web.ports.phone import OwnPhone, PhoneKey, PhoneOffer, Waiting
 from web.server import WebServer
+from web.views import VIEWS, ViewLog
 
 PASSWORD = "korrekt-pferd-7"
 #: Cheap on purpose: a suite checks hundreds of passwords.
@@ -55,6 +86,8 @@ class RecordingDesk:
         self.holders: dict[str, str] = {}
         self.counts = [QueueCount(name="service", waiting=2, longest_wait=42, ready=1, members=2)]
         self.trouble: Exception | None = None
+        #: Hears of every step once it is committed, as pages do.
+        self.told: Callable[[Agent], None] = lambda agent: None
 
     async def agents(self) -> Sequence[Agent]:
         return list(self.states.values())
@@ -65,9 +98,20 @@ class RecordingDesk:
         return self.counts
 
     def _step(self, agent_id: str, event: AgentEvent, **values: Any) -> Agent:
-        agent = self.states.get(agent_id) or Agent(id=agent_id, name=agent_id, since=self._clock.now())
-        self.states[agent_id] = step(agent, event, self._clock.now(), Rules(), **values)
-        return self.states[agent_id]
+        agent = self.states.get(agent_id) or self._database.read_now(
+            lambda connection: agents.get(connection, agent_id)
+        )
+        if agent is None:
+            raise NoSuchAgent("There is no such agent.")
+        now = self._clock.now()
+        stepped = step(agent, event, now, Rules(), **values)
+        self.states[agent_id] = stepped
+        # Kept and told as the real one does it: a page that loads afresh in between shows the same.
+        self._database.write_now(
+            lambda connection: agents.save(connection, stepped, event=event.value, now=now)
+        )
+        self.told(stepped)
+        return stepped
 
     async def sign_in(
         self, agent_id: str, queues: Mapping[str, int] | None, phone: str | None, by: Principal
@@ -82,6 +126,15 @@ class RecordingDesk:
 
     async def ready(self, agent_id: str, by: Principal) -> Agent:
         return self._step(agent_id, AgentEvent.READY)
+
+    async def extend(self, agent_id: str, by: Principal) -> Agent:
+        return self._step(agent_id, AgentEvent.EXTEND)
+
+    async def filed(self, agent_id: str, call_id: str, by: Principal) -> Agent | None:
+        agent = self.states.get(agent_id)
+        if agent is None or agent.state is not AgentState.WRAP_UP:
+            return None
+        return self._step(agent_id, AgentEvent.WRAPPED_UP)
 
     def _order(self, word: str, agent_id: str, call_id: str, *more: str) -> None:
         if call_id not in self.holders:
@@ -111,6 +164,9 @@ class RecordingDesk:
     async def conference(self, agent_id: str, call_id: str, invited: Target | None, by: Principal) -> None:
         self._order("conference", agent_id, call_id, *([invited.extension] if invited else []))
 
+    async def leave(self, agent_id: str, call_id: str, by: Principal) -> None:
+        self._order("leave", agent_id, call_id)
+
     async def pause_recording(self, agent_id: str, call_id: str, by: Principal) -> None:
         self._order("pause-recording", agent_id, call_id)
 
@@ -119,6 +175,17 @@ class RecordingDesk:
 
     async def hang_up(self, agent_id: str, call_id: str, by: Principal) -> None:
         self._order("hang-up", agent_id, call_id)
+
+    async def number_of(
+        self, by: Principal, *, customer_id: str | None, place: int, call_id: str | None
+    ) -> str:
+        return await HouseDesk.number_of(
+            self,  # type: ignore[arg-type]  # it asks the database only, and so it is asked here too
+            by,
+            customer_id=customer_id,
+            place=place,
+            call_id=call_id,
+        )
 
     async def dial(self, agent_id: str, number: str, once: Once | None, by: Principal) -> Dialed:
         e164 = parse(number)
@@ -173,6 +240,30 @@ class Browser:
         return await self.session.post(self.base + path, headers=headers, allow_redirects=False, **more)
 
 
+class NoPhones:
+    """Nobody here has a telephone: pages work without one."""
+
+    offer = PhoneOffer(switch_url="ws://127.0.0.1:1/ws")
+
+    async def own(self, user_id: str) -> Sequence[OwnPhone]:
+        return []
+
+    async def use(self, user_id: str, kind: PhoneKind, entry: Entry) -> None:
+        raise NoSuchPhone("You have no telephone of this kind; an administrator can give you one.")
+
+    async def renew(self, user_id: str, kind: PhoneKind, entry: Entry) -> PhoneKey:
+        raise NoSuchPhone("This person has no telephone of this kind.")
+
+    async def sign_on(self, viewer: Principal, since: datetime, entry: Entry) -> PhoneKey:
+        raise NoSuchPhone("You have no telephone in the page; an administrator can give you one.")
+
+    async def gone(self, user_id: str) -> None:
+        return None
+
+    async def back(self, user_id: str) -> Waiting | None:
+        return None
+
+
 @dataclass
 class Office:
     """A running web side and the things behind it."""
@@ -183,7 +274,18 @@ class Office:
     services: Services
     server: WebServer
     live: LiveEvents
+    views: ViewLog
+    #: Imports are worked on by hand: `office.lists.import_work.work(id)`.
+    lists: ListRoom
     base: str
+    #: Folder of recordings and messages.
+    sounds: Path
+    #: The call log's writer, for what needs calls that go on.
+    journal: Journal
+    writing: asyncio.Task[None]
+    #: Endpoint of a phone to its owner's id.
+    owners: dict[str, str]
+    pops: PopBook
     users: dict[str, User] = field(default_factory=dict)
     wells: dict[str, str | None] = field(default_factory=dict)
     _sessions: list[ClientSession] = field(default_factory=list)
@@ -263,11 +365,20 @@ class Office:
         for session in self._sessions:
             await session.close()
         await self.server.stop()
+        self.journal.stop()
+        await self.writing
         self.services.passwords.close()
+        shutil.rmtree(self.sounds, ignore_errors=True)
 
 
-async def open_office(database: Database, clock: FrozenClock, options: WebOptions) -> Office:
+async def open_office(
+    database: Database,
+    clock: FrozenClock,
+    options: WebOptions,
+    options_of_aftercall: AftercallOptions | None = None,
+) -> Office:
     """Start the web side on a free port of loopback."""
+    sounds = Path(tempfile.mkdtemp(prefix="careline-sounds-"))
     desk = RecordingDesk(database, clock)
     wells: dict[str, str | None] = {"database": None, "switch": None}
 
@@ -277,36 +388,108 @@ async def open_office(database: Database, clock: FrozenClock, options: WebOption
 
         return Ping(name=name, check=check)
 
+    # A transaction is waited for however long the disk takes: what was recorded is in its row then.
+    journal = Journal(
+        database,
+        system="careline",
+        number_of=parse,
+        spool_folder=sounds / "spool",
+        linger_seconds=0.0,
+        patience_seconds=120.0,
+    )
+    owners: dict[str, str] = {}
+    pops = PopBook(
+        database=database,
+        journal=journal,
+        clock=clock,
+        zone="Asia/Shanghai",
+        owner_of=owners.get,
+        read_number=parse,
+        live=lambda: app[LIVE],
+        words={("service", "main"): {"1": {"zh-CN": "预约保养", "en": "Book a service"}}},
+    )
+    journal.react(audit.react_to_choice)
+    journal.watch(pops.calls_changed)
+    desk.told = pops.agent_changed
+    lists = make_lists(database, clock, folder=sounds / "lists")
     services = Services(
+        pops=pops,
+        phones=NoPhones(),
         options=options,
         clock=clock,
         users=UserBook(database),
         sessions=SessionBook(database),
         tokens=TokenBook(database),
         audit=AuditBook(database),
+        factors=FactorBook(database, b"k" * 32),
+        approvals=ApprovalBook(database),
+        privacy=PrivacyBook(
+            database,
+            clock,
+            recordings_folder=lambda: Path("/nonexistent"),
+            voicemail_folder=lambda: Path("/nonexistent"),
+            house="示例汽车服务中心",
+            key=b"k" * 32,
+            erased_files=ErasedFiles(database, clock, lists=sounds / "lists", spool=sounds / "spool"),
+        ),
         passwords=Passwords(),
         login_limit=LoginLimit(options.login_tries),
         calls=CallBook(database),
         tasks=TaskBook(database),
         desk=desk,
+        hooks=HookBook(database, options.hooks),
+        records=RecordBook(database, RecordOptions(), read_number=parse),
+        imports=lists.imports,
+        exports=lists.exports,
+        groups=GroupBook(database, "Asia/Shanghai"),
+        merging=MergeBook(database, journal),
+        bulletins=BulletinBook(database, changed=lambda: app[LIVE].bulletins_changed()),
+        corrections=CorrectionBook(
+            database, WorkingTime.from_options(CalendarOptions()), CorrectionOptions()
+        ),
+        aftercall=aftercall(
+            database,
+            due=lambda at, minutes: at + timedelta(minutes=minutes),
+            options=options_of_aftercall or AftercallOptions(),
+            departments={
+                "service": {"zh-CN": "售后服务", "en": "Service"},
+                "sales": {"zh-CN": "销售", "en": "Sales"},
+            },
+            folders=lambda: {SoundKind.RECORDING: sounds, SoundKind.VOICEMAIL: sounds},
+            queue_labels={"service": {"zh-CN": "售后服务", "en": "Service"}},
+            dealership="示例汽车服务中心",
+            zone="Asia/Shanghai",
+            now=clock.now,
+        ),
         pings=[ping("database"), ping("switch")],
         figures=lambda: [Figure(name="careline_calls_open", help="Open calls", value=3.0)],
         read_number=parse,
         queue_labels={"service": {"zh-CN": "售后服务", "en": "Service"}},
+        departments={
+            "showroom": Department(label={"zh-CN": "展厅", "en": "Showroom"}, queue="service"),
+            "workshop": Department(label={"zh-CN": "钣喷车间", "en": "Body shop"}),
+        },
         dealership="示例汽车服务中心",
     )
     app = make_app(services)
     server = WebServer(app, options)
     await server.start(port=0)
     return Office(
+        journal=journal,
+        writing=asyncio.create_task(journal.run(), name="journal"),
+        owners=owners,
+        pops=pops,
         database=database,
         clock=clock,
         desk=desk,
         services=services,
         server=server,
         live=app[LIVE],
+        views=app[VIEWS],
+        lists=lists,
         base=f"http://127.0.0.1:{server.port}",
         wells=wells,
+        sounds=sounds,
     )
 
 
@@ -345,10 +528,3 @@ async def office_on_each(database: Database, clock: FrozenClock) -> AsyncIterato
         office.add_user(role.value, role)
     yield office
     await office.close()
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for a state. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):  # any state, not only those with an event
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)

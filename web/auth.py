@@ -13,7 +13,7 @@ from aiohttp import web
 
 from access.audit import Action, entry
 from access.ids import new_id
-from access.sessions import Session, SessionEnd, SessionLimits, refusal
+from access.sessions import Pending, Session, SessionEnd, SessionLimits, refusal
 from access.tokens import hash_secret
 from access.users import Principal, Via
 from web.options import WebOptions
@@ -144,8 +144,8 @@ async def _by_token(header: str, services: Services) -> Signed:
 
 async def _by_session(secret: str, address: str, services: Services) -> Signed | None:
     session = await services.sessions.find(hash_secret(secret))
-    if session is None:
-        return None
+    if session is None or session.pending is Pending.CODE:
+        return None  # the second factor is still owed: nobody yet
     now = services.clock.now()
     signed = Signed(principal=principal_of(session), session=session)
     why = refusal(session, address=address, now=now, limits=limits_of(services.options))

@@ -1,4 +1,4 @@
-"""The pages' texts in Chinese and English: one file a language, the same keys in both."""
+"""The pages' texts in Chinese and English: a folder a language, a file per capability, the same keys in both."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ _FOLDER = Path(__file__).parent / "locales"
 
 @cache
 def texts(language: Language) -> Mapping[str, str]:
-    """Every text of a language by its key."""
-    loaded = yaml.safe_load((_FOLDER / f"{language}.yaml").read_text("utf-8"))
-    return MappingProxyType({str(key): str(value) for key, value in loaded.items()})
+    """Every text of a language by its key. Raises ValueError where two files have the same key."""
+    found: dict[str, str] = {}
+    for path in sorted((_FOLDER / language).glob("*.yaml")):
+        loaded = yaml.safe_load(path.read_text("utf-8")) or {}
+        if twice := found.keys() & loaded.keys():
+            raise ValueError(f"{path.name}: these texts are in another file too: {', '.join(sorted(twice))}")
+        found |= {str(key): str(value) for key, value in loaded.items()}
+    return MappingProxyType(found)
 
 
 def text(language: Language, key: str, **values: object) -> str:

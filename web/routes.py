@@ -7,6 +7,7 @@ The application, `/api/v1/openapi.json` and the permission sweep of the tests ar
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,13 +18,18 @@ from pydantic import BaseModel, ConfigDict
 
 from access.audit import Action, Entry, entry
 from access.ids import new_id
+from access.masking import mask_text
 from access.permissions import Permission
 from access.requests import Once
+from access.sentences import Sentence
+from access.sessions import Pending
 from access.users import Principal
 from web.auth import Signed, address_of, check_same_origin, identify, require_csrf
 from web.bodies import read_body, read_model, read_query
 from web.ports import Services
 from web.problems import Refused
+from web.rates import RATES
+from web.views import VIEWS
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
@@ -118,6 +124,16 @@ class Route:
     tag: str = ""
     #: Media type of what comes out of a page.
     media: str = "application/json"
+    #: Kind of record this shows, e.g. "customer": every answer below 400 becomes an audit row `viewed` about
+    #: "customer:ID", ID being {customer_id} of the path. Written in batches, so it holds nobody up.
+    views: str = ""
+    #: What takes something out of the house (a file, a recording): the audit row is committed before the handler
+    #: runs, so that nothing leaves unwritten, whatever happens after it.
+    leaves: Action | None = None
+    #: How the handler itself writes down what leaves, where one row a request would be wrong.
+    writes_down: str = ""
+    #: Also for those who must first change a password that somebody else set, or set up a second factor.
+    unfinished: bool = False
 
     def __post_init__(self) -> None:
         handlers = [handler for handler in (self.json, self.page, self.public) if handler is not None]
@@ -129,6 +145,13 @@ class Route:
             raise ValueError(f"{self.method} {self.path}: say why it is public")
         if self.json is not None and self.answer is None:
             raise ValueError(f"{self.method} {self.path}: say what the answer looks like")
+        if self.views and f"{{{self.views}_id}}" not in self.path:
+            raise ValueError(f"{self.method} {self.path}: views={self.views!r} needs {{{self.views}_id}}")
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names in the path, in order."""
+        return tuple(re.findall(r"{(\w+)}", self.path))
 
     @property
     def name(self) -> str:
@@ -139,9 +162,8 @@ class Route:
 
 def add_route(app: web.Application, route: Route) -> None:
     """Put a route of the table into the application."""
-    path = route.path
-    for name in ("call_id", "agent_id", "task_id", "user_id", "token_id"):
-        path = path.replace(f"{{{name}}}", f"{{{name}:[0-9A-Za-z]{{1,64}}}}")
+    path = re.sub(r"{(\w+_id)}", r"{\1:[0-9A-Za-z]{1,64}}", route.path)
+    path = re.sub(r"{(\w+)}", r"{\1:[0-9A-Za-z._-]{1,64}}", path)
     app.router.add_route(route.method, path, _handler(route))
 
 
@@ -164,15 +186,76 @@ async def _allowed(request: web.Request, route: Route) -> Signed:
             "Sign in, or send a token.",
             headers={"WWW-Authenticate": 'Bearer realm="careline"'},
         )
+    if signed.session is None:
+        request.app[RATES].take(signed.principal.proof_id)
     assert route.needs is not None
     if not signed.principal.may(route.needs):
-        raise Refused("not-allowed", f"The role {signed.principal.role.value} may not do this.")
+        raise Refused(
+            "not-allowed", Sentence("The role {role} may not do this.", role=signed.principal.role.value)
+        )
+    if signed.session is not None and not route.unfinished:
+        _require_finished(signed.session.standing, route)
+    if route.leaves is not None:
+        await request.app[SERVICES].audit.append(_about(request, signed, route, route.leaves))
     return signed
+
+
+def _require_finished(standing: Pending, route: Route) -> None:
+    if standing and route.method == "GET" and route.media == "text/html":
+        raise web.HTTPSeeOther("/me")  # the page that says what is missing, and takes it
+    if standing is Pending.PASSWORD:
+        raise Refused("password-must-change", "Somebody else set your password. Choose a new one first.")
+    if standing is Pending.ENROL:
+        raise Refused("factor-must-be-set", "Your role needs a second factor. Set it up first.")
+
+
+def _about(request: web.Request, signed: Signed, route: Route, action: Action) -> Entry:
+    """A line about this request: whose record, by which route; what was searched for has its numbers masked."""
+    services = request.app[SERVICES]
+    now = services.clock.now()
+    kind = route.views or next(iter(route.parameters), "").removesuffix("_id")
+    subject_id = request.match_info.get(f"{kind}_id", "")
+    data: dict[str, str | int | bool | None] = {"route": route.name}
+    if route.leaves is action and request.query_string:
+        data["query"] = mask_text(request.query_string)[:200]
+    return entry(
+        action,
+        signed.principal,
+        id=new_id(now),
+        at=now,
+        subject=f"{kind}:{subject_id}" if subject_id else "",
+        address=address_of(request, services.options),
+        data=data,
+    )
+
+
+def note_view(request: web.Request, signed: Signed, subject: str, route: str) -> None:
+    """A row `viewed` about a record that a page shows without naming it in its path; see `Route.views`."""
+    services = request.app[SERVICES]
+    now = services.clock.now()
+    line = entry(
+        Action.VIEWED,
+        signed.principal,
+        id=new_id(now),
+        at=now,
+        subject=subject,
+        address=address_of(request, services.options),
+        data={"route": route},
+    )
+    request.app[VIEWS].note(line)
+
+
+def _note_view(request: web.Request, route: Route, signed: Signed, status: int) -> None:
+    if route.views and status < 400:
+        request.app[VIEWS].note(_about(request, signed, route, Action.VIEWED))
 
 
 def _page_handler(route: Route, handler: SignedHandler) -> RawHandler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        return await handler(request, await _allowed(request, route))
+        signed = await _allowed(request, route)
+        response = await handler(request, signed)
+        _note_view(request, route, signed, response.status)
+        return response
 
     return handle
 
@@ -203,15 +286,23 @@ def _json_handler(route: Route, handler: JsonHandler) -> RawHandler:
             once=_once(request, signed, raw) if route.once else None,
         )
         answer = await handler(ask)
+        _note_view(request, route, signed, route.status)
         reply = answer if isinstance(answer, Reply) else Reply(body=answer)
-        return web.Response(
-            status=route.status,
-            body=reply.body.model_dump_json().encode(),
-            content_type="application/json",
-            headers=reply.headers,
-        )
+        said = reply.body.model_dump_json().encode()
+        headers = dict(reply.headers)
+        if route.method == "GET" and signed.session is None:
+            headers["ETag"] = tag = f'"{hashlib.sha256(said).hexdigest()[:32]}"'
+            if tag in _asked_before(request):
+                return web.Response(status=304, headers=headers)
+        return web.Response(status=route.status, body=said, content_type="application/json", headers=headers)
 
     return handle
+
+
+def _asked_before(request: web.Request) -> set[str]:
+    """The tags a program already has an answer for (If-None-Match)."""
+    given = request.headers.get("If-None-Match", "")[:1000]
+    return {part.strip().removeprefix("W/") for part in given.split(",")}
 
 
 def _once(request: web.Request, signed: Signed, body: bytes) -> Once | None:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from web.options import WebOptions
 from web.problems import of_status
+from web.tls import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,9 @@ class WebServer:
         self._options = options
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=options.stop_seconds)
         self._listening: asyncio.Server | None = None
+        #: https; None: http. Raises CertificateUnusable here, before anything is served.
+        self._certificate = Certificate(options.tls) if options.tls.certificate else None
+        self._renewing: asyncio.Task[None] | None = None
         self._cap = connection_cap(options.connections)
         #: Connections refused because there were too many.
         self.refused = 0
@@ -98,15 +102,22 @@ class WebServer:
                 self._options.host,
                 self._options.port if port is None else port,
                 backlog=512,
+                ssl=None if self._certificate is None else self._certificate.context,
+                ssl_handshake_timeout=None if self._certificate is None else self._options.idle_seconds,
             )
         except OSError:
             await self._runner.cleanup()
             raise
+        if self._certificate is not None:
+            self._renewing = asyncio.create_task(self._certificate.follow(), name="web-certificate")
 
     async def stop(self) -> None:
         """Take nothing new, let what runs finish until the deadline, then close everything."""
         if self._listening is not None:
             self._listening.close()
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         await self._runner.cleanup()
         self._listening = None
 

@@ -114,6 +114,8 @@ def _access_lines(access: Access, made_at: datetime) -> Iterator[str]:
     ):
         if logins:
             yield f"{', '.join(logins)}: {what}."
+    for refused in access.not_erased:
+        yield f"Erased before the restore, and in the backup again: {refused}"
     if not access.admins:
         yield (
             "No administrator may sign in: `careline user enable LOGIN`, or `careline user create LOGIN "

@@ -141,6 +141,14 @@ def conference(
     _order(api, call, "conference", agent, {"invited": _target(api, f"agent:{invite}") if invite else None})
 
 
+@call_app.command("leave")
+def leave(
+    call: CallArgument, agent: AgentOption = "me", token: TokenOption = "", config: ConfigOption = None
+) -> None:
+    """Out of a conference or a consultation; the others go on."""
+    _order(open_api(config, token), call, "leave", agent)
+
+
 @call_app.command("pause-recording")
 def pause_recording(
     call: CallArgument, agent: AgentOption = "me", token: TokenOption = "", config: ConfigOption = None

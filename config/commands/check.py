@@ -12,6 +12,7 @@ import typer
 
 from config import menus
 from config.commands.check_calls import check_calls
+from config.commands.check_phone import look_at_browser_phones
 from config.disk import full_disks
 from config.secrets import SecretsError, switch_secrets
 from config.secrets import warnings as secret_warnings
@@ -77,6 +78,7 @@ def _quiet(config: Path | None, settings: Settings) -> Iterator[Finding]:
     yield from _database(settings)
     yield from _menus(settings)
     yield from _addresses(settings)
+    yield from look_at_browser_phones(settings)
     for found in WorkingTime.from_options(settings.calendar).warnings(datetime.now(UTC)):
         yield Finding(
             level=Level.WARN,
@@ -111,7 +113,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     except StorageError as error:
         yield Finding(level=Level.BAD, what=f"The database cannot be used: {error}", mend="storage.url")
         return
-    if not state.pending:
+    if not state.pending and not state.unfilled:
         yield _ok("The database answers and has this version's tables.")
     else:
         yield Finding(

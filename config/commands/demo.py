@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import signal
@@ -11,11 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from access.permissions import Role
 from config.settings import load
 from config.site import Person, Site, SiteError, is_free, remove_environment
 from lab.agents import Habits
@@ -35,6 +38,11 @@ _NO_CHANNEL = frozenset({0, 401, 404, 488, 503})
 _DRAIN_SECONDS = 90.0
 #: The switch's files are read every three seconds.
 _FILES_SECONDS = 4.0
+#: Simulated agents; agent1's seat is left to whoever looks at the demo.
+_SIMULATED = ("agent2", "agent3")
+_COLLEAGUES = (("agent3", "孙涛", Role.AGENT),)
+#: A simulated agent files nothing and is ready again after this long.
+_SIMULATED_WRAPUP_SECONDS = 3.0
 #: Ports the demo takes where they are free.
 _TCP = {"web": 8080, "ami": 5038, "agi": 4573, "http": 8088}
 _UDP = {"sip": 5060, "trunk": 5080}
@@ -65,7 +73,7 @@ async def _demo(folder: Path, seconds: int, report: Path | None, rate: float, se
     cache = load(None, {}).cache.absolute()
     binary = ensure_asterisk(cache, say=_say)
     _tell_taken_ports()
-    site = Site(folder=folder, cache=cache, overrides=_overrides())
+    site = Site(folder=folder, cache=cache, overrides=_overrides(), colleagues=_COLLEAGUES)
     _say("Preparing the sample dealership …")
     site.prepare()
     lab = Lab(
@@ -122,15 +130,15 @@ def _overrides() -> dict[str, Any]:
             "callback": {"offer_after_seconds": 45},
             "queues": {
                 "service": {
-                    "label": {"zh-CN": "售后服务", "en": "Service"}, "fallback": True, "wrapup_seconds": 3,
+                    "label": {"zh-CN": "售后服务", "en": "Service"}, "fallback": True, "wrapup_seconds": 60,
                     "missed_before_pause": 0,
                 },
-                "sales": {"label": {"zh-CN": "销售咨询", "en": "Sales"}, "overflow": "service", "wrapup_seconds": 3,
+                "sales": {"label": {"zh-CN": "销售咨询", "en": "Sales"}, "overflow": "service", "wrapup_seconds": 60,
                           "missed_before_pause": 0},
                 "complaints": {"label": {"zh-CN": "投诉", "en": "Complaints"}, "overflow": "service", "weight": 5,
-                               "wrapup_seconds": 3, "missed_before_pause": 0},
-                "roadside": {"label": {"zh-CN": "道路救援", "en": "Roadside help"}, "overflow": "service",
-                             "weight": 10, "wrapup_seconds": 3, "missed_before_pause": 0},
+                               "wrapup_seconds": 60, "missed_before_pause": 0},
+                "roadside": {"label": {"zh-CN": "道路救援", "en": "Roadside assistance"}, "overflow": "service",
+                             "weight": 10, "wrapup_seconds": 60, "missed_before_pause": 0},
             },
         },
         "calendar": {"holidays": "", "spans": [{"days": every, "open": "00:00", "close": "24:00"}]},
@@ -141,7 +149,7 @@ def _overrides() -> dict[str, Any]:
 
 async def _sign_on(site: Site, lab: Lab) -> None:
     """Simulated people behind the sample agents' desk phones, signed into every queue."""
-    workers = [person for person in site.people.values() if person.login.startswith("agent")]
+    workers = [site.people[login] for login in _SIMULATED]
     phones = [_lab_phone(site, person) for person in workers]
     await lab.sign_on_agents(phones, Habits(talks=(6.0, 25.0), misses=0.05))
     for person in workers:
@@ -172,6 +180,7 @@ class _Callers:
         deadline = time.monotonic() + seconds if seconds else None
         shown = asyncio.create_task(self._show(stop))
         calling_back = asyncio.create_task(self._call_back(stop))
+        wrapping_up = asyncio.create_task(self._wrap_up(stop))
         batch = 0
         running: asyncio.Task[Any] | None = None
         stopping = asyncio.create_task(stop.wait())
@@ -198,13 +207,29 @@ class _Callers:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
         finally:
-            for task in (stopping, shown, calling_back):
+            for task in (stopping, shown, calling_back, wrapping_up):
                 task.cancel()
-            await asyncio.gather(stopping, shown, calling_back, return_exceptions=True)
+            await asyncio.gather(stopping, shown, calling_back, wrapping_up, return_exceptions=True)
+
+    async def _wrap_up(self, stop: asyncio.Event) -> None:
+        """Simulated agents are ready again soon; the person at agent1's page has the whole time to file."""
+        theirs = {self.site.people[login].id for login in _SIMULATED}
+        while not stop.is_set():
+            await asyncio.sleep(1.0)
+            now = time.time()
+            for one in (await self.site.get("/agents"))["items"]:
+                since = datetime.fromisoformat(one["since"]).timestamp()
+                if (
+                    one["id"] in theirs
+                    and one["state"] == "wrap_up"
+                    and now - since > _SIMULATED_WRAPUP_SECONDS
+                ):
+                    with contextlib.suppress(SiteError):  # the state has changed meanwhile
+                        await self.site.post(f"/agents/{one['id']}/ready")
 
     async def _call_back(self, stop: asyncio.Event) -> None:
         """An agent who is free calls back who was missed: the task closes when they have talked."""
-        workers = [person for person in self.site.people.values() if person.login.startswith("agent")]
+        workers = [self.site.people[login] for login in _SIMULATED]
         given_up: set[str] = set()
         while not stop.is_set():
             await asyncio.sleep(8.0)
@@ -285,7 +310,12 @@ def _welcome(site: Site, took: float) -> None:
         _say(f"    {person.login:<12} {person.password:<24} {person.role.value}, {person.name}")
     _say(f"  these are kept in {_short(logins)}")
     _say(f"  other commands see it too: .venv/bin/careline check calls --config {_short(site.config)}")
-    _say("  customers are calling now; the page 'Calls' fills itself. Ctrl-C ends everything.")
+    _say(
+        "  customers are calling now. Sign in as agent1, press 签入 (sign in, S) on the desk and let the browser use"
+    )
+    _say(
+        "  the microphone: the next call rings in the page. agent2 and agent3 are simulated. Ctrl-C ends everything."
+    )
     _say("")
 
 

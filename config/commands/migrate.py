@@ -22,7 +22,7 @@ def migrate(
         bool, typer.Option("--check", help="Change nothing; exit code 1 where something is pending.")
     ] = False,
 ) -> None:
-    """Upgrade the database to this version's tables, in one transaction. Again is harmless."""
+    """Upgrade the database to this version's tables. Again is harmless; an interrupted one goes on."""
     try:
         settings = load(config)
         url = settings.database_url
@@ -42,11 +42,15 @@ def migrate(
     except (StorageError, OSError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    if not state.pending:
+    if not state.pending and not state.unfilled:
         typer.echo(f"{shown}: revision {state.head}, nothing to do.")
         return
     for revision, doc in state.pending:
         typer.echo(f"{'pending' if check else 'done'}: {revision} {doc}")
+    if state.unfilled:
+        typer.echo(
+            f"{'pending' if check else 'done'}: the rest of an interrupted upgrade (what searches read)"
+        )
     typer.echo(f"{shown}: {'needs' if check else 'is at'} revision {state.head}.")
     if check:
         raise typer.Exit(1)

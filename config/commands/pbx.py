@@ -11,6 +11,8 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy import inspect
 
+from config import phones_changed
+from config.certificates import CertificateError, make
 from config.secrets import SecretsError, switch_secrets, warnings
 from config.settings import Settings, SettingsError, load
 from storage import agents
@@ -28,6 +30,8 @@ ConfigOption = Annotated[
 
 #: How often new people's phones are looked for.
 _PHONES_SECONDS = 5.0
+#: How often the service's word that a secret changed is looked for.
+_STAMP_SECONDS = 0.25
 #: Shipped sounds, one folder a language.
 PROMPTS = Path(__file__).resolve().parents[1] / "prompts"
 
@@ -88,11 +92,44 @@ def run(
         _fail(f"Asterisk ended by itself (exit status {status}); see {folder.layout.log}.")
 
 
+@app.command()
+def certificate(
+    name: Annotated[str, typer.Option("--name", help="Host name or address the desk is opened with.")],
+    config: ConfigOption = None,
+) -> None:
+    """Make https for the desk: a private authority for this one name, and a certificate; again: renew it."""
+    settings = _settings(config)
+    try:
+        made = make(settings.data.absolute() / "tls", name)
+    except CertificateError as error:
+        _fail(str(error))
+    typer.echo(f"certificate: {made.certificate}\nkey:         {made.key}")
+    if settings.web.tls.certificate:
+        typer.echo("A running service takes it up by itself within ten seconds.")
+    else:
+        typer.echo(
+            "\nIn the settings:\n\n"
+            f'[web]\nhost = "0.0.0.0"\npublic_url = "https://{name}:{settings.web.port}"\n\n'
+            f'[web.tls]\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n'
+        )
+    if made.first:
+        typer.echo(
+            f"Every computer that opens the desk has to trust {made.authority} once (it can sign {name} alone):\n"
+            "  Windows   double click, Install certificate, Local machine, Trusted root certification authorities\n"
+            "  macOS     open it in Keychain Access, then Trust: always\n"
+            "  Linux     Chrome: Settings, Privacy, Security, Manage certificates, Authorities, Import\n"
+            "  Firefox   Settings, Privacy, View certificates, Authorities, Import\n"
+            f"Keep {made.authority.with_name('ca.key')} safe, or move it off this machine; renewing needs it."
+        )
+
+
 async def _follow_phones(process: AsteriskProcess, settings: Settings, binary: AsteriskBinary) -> None:
     """New people get their phones without anybody at the keyboard: render and reload what changed."""
     known = await asyncio.to_thread(_phones, settings)
+    seen = phones_changed.stamp(settings.data)
     while True:
-        await asyncio.sleep(_PHONES_SECONDS)
+        await _phones_due(settings, seen)
+        seen = phones_changed.stamp(settings.data)
         try:
             phones = await asyncio.to_thread(_phones, settings)
             if phones == known:
@@ -106,6 +143,14 @@ async def _follow_phones(process: AsteriskProcess, settings: Settings, binary: A
             known = phones
         except (StorageError, RenderError, SecretsError, ProcessError) as error:
             _say(f"The phones were not looked at now: {error}")
+
+
+async def _phones_due(settings: Settings, seen: int) -> None:
+    """Return after a while, or as soon as the service says that a phone's secret changed since `seen`."""
+    for _ in range(round(_PHONES_SECONDS / _STAMP_SECONDS)):
+        await asyncio.sleep(_STAMP_SECONDS)
+        if phones_changed.stamp(settings.data) != seen:
+            return
 
 
 async def _run(process: AsteriskProcess, settings: Settings, binary: AsteriskBinary, *, restart: bool) -> int:

@@ -14,6 +14,7 @@ from config.logs import configure
 from config.secrets import SecretsError
 from config.settings import Settings, SettingsError, load, warnings
 from storage.database import StorageError
+from web.tls import CertificateUnusable
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="CARELINE_CONFIG", help="Settings file (TOML).")
@@ -32,6 +33,8 @@ def run(config: ConfigOption = None) -> None:
     try:
         _loop_of(settings)
     except SettingsError as error:
+        _fail(str(error), 2)
+    except CertificateUnusable as error:
         _fail(str(error), 2)
     except (SecretsError, StorageError) as error:
         _fail(str(error))

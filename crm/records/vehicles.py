@@ -30,6 +30,15 @@ class Role(StrEnum):
     CONTACT = "contact"
 
 
+class VehicleState(StrEnum):
+    """Whether the house still looks after the vehicle."""
+
+    OWNED = "owned"
+    SOLD = "sold"  # to somebody the house does not know
+    SCRAPPED = "scrapped"
+    MOVED = "moved"  # to where another dealer looks after it
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plate:
     """A plate in its one spelling: no spaces, upper case, half width."""
@@ -53,6 +62,19 @@ class Vehicle:
     last_service_on: date | None = None
     created_at: datetime
     updated_at: datetime
+    #: Raised by every change.
+    version: int = 1
+    state: VehicleState = VehicleState.OWNED
+    #: From when on it is sold, scrapped or moved.
+    state_since: date | None = None
+    #: What it is used for: commuting, business, family … (M-040).
+    purpose: str = ""
+    #: Day of the last reading of `mileage`.
+    mileage_on: date | None = None
+    next_due_on: date | None = None
+    next_due_mileage: int | None = None
+    #: Why it is due then, in the words of who said so.
+    next_due_why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +122,8 @@ _VIN_VALUES: Final = {
     ),
 }
 
+#: Most characters of a plate.
+_LONGEST_PLATE: Final = 16
 #: Fewest and most characters of a tail that is searched for.
 SHORTEST_TAIL: Final = 4
 LONGEST_TAIL: Final = 17
@@ -160,3 +184,11 @@ def clean_tail(raw: str) -> str | None:
     if not all(letter.isascii() and letter.isalnum() for letter in text.lstrip(_PROVINCES)):
         return None
     return text if SHORTEST_TAIL <= len(as_keys(text)) <= LONGEST_TAIL else None
+
+
+def clean_plate_part(raw: str) -> str | None:
+    """The beginning of a plate, with or without its province, in the plate's one spelling; None: no plate begins so."""
+    text = _NOISE.sub("", _upper(raw))
+    if len(text) > 2 and text[0] in _PROVINCES:
+        text = text[:2] + text[2:].replace("O", "0").replace("I", "1")
+    return text if text.isalnum() and len(text) <= _LONGEST_PLATE else None

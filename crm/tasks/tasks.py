@@ -46,6 +46,8 @@ class TaskKind(StrEnum):
     CALLBACK = "callback"
     VOICEMAIL = "voicemail"
     CORRECTION = "correction"
+    FOLLOW_UP = "follow_up"  # a department does what a call asked for
+    INQUIRY = "inquiry"  # somebody wants to buy; sales calls
     OTHER = "other"
 
 
@@ -87,6 +89,10 @@ class Task:
     queue: str | None = None
     #: User id of who has it.
     owner_id: str | None = None
+    #: Department it is for: a queue or a department of the settings; None: nobody in particular.
+    department: str | None = None
+    #: User id of who made it by hand.
+    made_by: str | None = None
     #: One line for the list, in the words of whoever made it.
     subject: str = ""
     #: How many calls it stands for.

@@ -21,6 +21,7 @@ import structlog
 from ivr.asterisk import protocol
 from ivr.asterisk.protocol import AgiError, OpeningRefused, Result, ResultRefused
 from ivr.ports import Arrival, Heard, Line, LineGone
+from ivr.prompts import Sound
 from telephony.asterisk import names
 from telephony.clock import Clock
 
@@ -36,8 +37,16 @@ _NEXT_KEY_SECONDS: Final = 3.0
 _HANGUP_SECONDS: Final = 0.25
 #: The switch is not asked again to extend a deadline that is right to this many seconds.
 _SLACK_SECONDS: Final = 2.0
+#: A list of sounds that is later than this is given its margin again (whole seconds are told, so one may be lost).
+_LATE_SECONDS: Final = 1.5
 #: An answer that never comes although the dead man's switch should have ended the call.
 _GRACE_SECONDS: Final = 5.0
+#: What is played where only keys are waited for.
+_SILENCE: Final = Sound("", 0.0)
+
+
+def _playing(sounds: Sequence[Sound]) -> float:
+    return sum(sound.seconds for sound in sounds)
 
 
 class LiveChannels(Protocol):
@@ -391,23 +400,24 @@ class AgiLine:
         values = result.rest.removeprefix("(").removesuffix(")").split("/")
         return values if len(values) == len(names) else [""] * len(names)
 
-    async def ask(self, files: Sequence[str], playing: float, seconds: float, most: int) -> Heard:
+    async def ask(self, sounds: Sequence[Sound], seconds: float, most: int) -> Heard:
         """Play a list and take keys: one command a file.
 
         The switch does not see that we are gone while it runs an application for us; it does while it runs a
         command of its own. So no application plays here, and a caller never listens on after our death (R17).
         """
-        budget = playing + seconds + (most - 1) * _NEXT_KEY_SECONDS
-        await self._arm(budget)
-        patience = budget + self._margin + _GRACE_SECONDS
-        *first, last = files or ("",)
+        left = _playing(sounds) + seconds + (most - 1) * _NEXT_KEY_SECONDS
+        await self._arm(left)
+        *first, last = sounds or (_SILENCE,)
         played = True
-        for file in first:
-            heard = await self._take(file, 1, most, patience)
+        for sound in first:
+            heard = await self._take(sound.file, 1, most, self._patience(left))
             if heard.keys or heard.hash:
                 return heard
             played = played and heard.played
-        heard = await self._take(last, int(seconds * 1000), most, patience)
+            left -= sound.seconds
+            await self._keep_armed(left)
+        heard = await self._take(last.file, int(seconds * 1000), most, self._patience(left))
         return heard if played or not heard.played else replace(heard, played=False)
 
     async def _take(self, file: str, milliseconds: int, most: int, patience: float) -> Heard:
@@ -419,11 +429,15 @@ class AgiLine:
             return Heard(keys="", played=False)
         return Heard(keys=result.value, hash=not result.timed_out and len(result.value) < most)
 
-    async def play(self, files: Sequence[str], playing: float) -> None:
+    async def play(self, sounds: Sequence[Sound]) -> None:
         """Play a list to the end, whatever keys are pressed."""
-        await self._arm(playing)
-        for file in files:
-            await self._connection.send(protocol.stream_file(file), playing + self._margin + _GRACE_SECONDS)
+        left = _playing(sounds)
+        await self._arm(left)
+        for place, sound in enumerate(sounds):
+            if place:
+                await self._keep_armed(left)
+            await self._connection.send(protocol.stream_file(sound.file), self._patience(left))
+            left -= sound.seconds
 
     async def release(self, variables: Sequence[tuple[str, str]]) -> None:
         """Set the variables, the route last, and close.
@@ -434,6 +448,10 @@ class AgiLine:
         self._connection.say(protocol.set_variables(variables))
         self._connection.close()
 
+    def _patience(self, budget: float) -> float:
+        """Seconds after which no answer comes any more: the dead man's switch has fired long before."""
+        return budget + self._margin + _GRACE_SECONDS
+
     async def _arm(self, budget: float) -> None:
         """Tell the switch when to take the caller away from us, unless what it knows is right already."""
         now = self._loop.time()
@@ -441,6 +459,17 @@ class AgiLine:
         slack = min(_SLACK_SECONDS, self._margin - 1)
         if latest - slack <= self._armed_until <= latest:
             return
+        await self._arm_now(now, budget)
+
+    async def _keep_armed(self, budget: float) -> None:
+        """Between two sounds: on a busy machine each begins a little late, and the switch would add that up
+        to the silence of a service that is gone.
+        """
+        now = self._loop.time()
+        if self._armed_until - now < budget + self._margin - min(_LATE_SECONDS, self._margin / 2):
+            await self._arm_now(now, budget)
+
+    async def _arm_now(self, now: float, budget: float) -> None:
         seconds = int(budget + self._margin)
         self._armed_until = now + seconds
         command = protocol.set_variables([("TIMEOUT(absolute)", str(seconds))])

@@ -1,8 +1,10 @@
 """The schema's history: brings a database up to the tables this code knows, and refuses one that is ahead.
 
-Revisions are alembic scripts in `versions/`, forward only: the way back is a restore of a backup. A whole
-upgrade is one transaction on both engines. A new revision is written by
-`python -m storage.migrations "What changes"`, which compares the tables with the last revision.
+Revisions are alembic scripts in `versions/`, forward only: the way back is a restore of a backup. All tables
+change in one transaction on both engines. What rows from before need beside that (`storage.terms`) follows in
+shares, each kept at once, so that no table is locked for long and an interrupted upgrade goes on where it was.
+A new revision is written by `python -m storage.migrations "What changes"`, which compares the tables with the
+last revision.
 """
 
 from __future__ import annotations
@@ -21,25 +23,31 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Connection, Engine, event, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from storage import terms
 from storage.database import StorageError, StorageUnavailable, make_engine
 from storage.tables import metadata
 from storage.tables.base import Utc
+from storage.tables.operations import fillings
 
 HERE: Final = Path(__file__).parent
 
-#: pg_advisory_xact_lock key: several nodes that start at once upgrade one after the other.
+#: pg_advisory_lock key: several nodes that start at once upgrade one after the other.
 _LOCK: Final = 0x4341_5245
+#: How long a change of a table waits for whoever reads or writes it: everybody else queues behind it meanwhile.
+_LOCK_SECONDS: Final = 5.0
 
 
 class SchemaError(StorageError):
-    """Base of what can be wrong with a database's schema; nothing was changed.
+    """Base of what can be wrong with a database's schema; nothing was changed, unless it says so.
 
     SchemaError
     ├── DatabaseTooNew   a newer Careline has upgraded it
     ├── DatabaseTooOld   it has to be upgraded first
-    └── DatabaseForeign  it has tables, but no history of ours
+    ├── DatabaseForeign  it has tables, but no history of ours
+    ├── UpgradeBlocked   somebody uses a table that has to change
+    └── UpgradeUnfinished  the tables have changed, their rows are not all filled: again goes on there
     """
 
     error_id = "schema-error"
@@ -63,6 +71,20 @@ class DatabaseForeign(SchemaError):
     error_id = "database-foreign"
 
 
+class UpgradeBlocked(SchemaError):
+    """Somebody uses a table that has to change; nothing was changed. End that, then `careline migrate`."""
+
+    error_id = "upgrade-blocked"
+    retryable = True
+
+
+class UpgradeUnfinished(SchemaError):
+    """The tables are upgraded, not all rows are filled; what is filled is kept. `careline migrate` goes on."""
+
+    error_id = "upgrade-unfinished"
+    retryable = True
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SchemaState:
     """Where a database stands."""
@@ -73,6 +95,8 @@ class SchemaState:
     head: str
     #: Revisions still to be run, in order, with what each does.
     pending: tuple[tuple[str, str], ...]
+    #: Whether an interrupted upgrade left rows that searches do not find yet.
+    unfilled: bool = False
 
 
 def _scripts() -> ScriptDirectory:
@@ -90,8 +114,8 @@ def head() -> str:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Connection]:
-    """A writing transaction of our own; SQLite checks foreign keys at its end, since tables are rebuilt in it."""
+def _opened(url: str) -> Iterator[Connection]:
+    """A writing connection of our own; SQLite checks foreign keys at an upgrade's end, since it rebuilds tables."""
     engine: Engine = make_engine(url, writer=True, size=1, pool_seconds=30)
     if engine.dialect.name == "sqlite":
 
@@ -100,12 +124,19 @@ def _connected(url: str) -> Iterator[Connection]:
             connection.execute("PRAGMA foreign_keys=OFF")
 
     try:
-        with engine.begin() as connection:
+        with engine.connect() as connection:
             yield connection
     except OperationalError as error:
         raise StorageUnavailable(f"The database does not answer: {error.__cause__ or error}") from error
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    """`_opened`, as one transaction."""
+    with _opened(url) as connection, connection.begin():
+        yield connection
 
 
 def state(url: str) -> SchemaState:
@@ -127,26 +158,97 @@ def check(connection: Connection) -> None:
             f"The database is at revision {found.current or 'none'} and has to be upgraded to {found.head}: "
             "run `careline migrate`."
         )
+    if found.unfilled:
+        raise DatabaseTooOld(
+            f"The upgrade to {found.head} was interrupted and customers from before it cannot all be found yet: "
+            "run `careline migrate`, it goes on where it was."
+        )
 
 
 def upgrade(url: str) -> SchemaState:
-    """Run what is pending, in one transaction; returns the state from before.
+    """Change the tables in one transaction, then fill rows from before share by share; returns the state from before.
 
-    Raises DatabaseTooNew, DatabaseForeign, StorageUnavailable; nothing was changed then.
+    Raises DatabaseTooNew, DatabaseForeign, UpgradeBlocked, StorageUnavailable: nothing was changed then; and
+    UpgradeUnfinished: the tables are new, and the next `upgrade` goes on.
     """
-    with _connected(url) as connection:
+    with _opened(url) as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        before = _state(connection)
-        if before.pending:
-            _run(connection)
-            if connection.dialect.name == "sqlite":
-                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-                if broken is not None:
-                    raise SchemaError(
-                        f"The upgrade would break a reference of table {broken[0]}; nothing was changed."
-                    )
+            # Of the session, since an upgrade has several transactions; it goes with the connection.
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.commit()
+        try:
+            with connection.begin():
+                before = _state(connection)
+                if before.pending:
+                    _change_tables(connection)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != "55P03":  # lock_not_available
+                raise
+            raise UpgradeBlocked(_blocked(connection)) from error
+        if before.pending or before.unfilled:
+            _fill(connection, before)
     return before
+
+
+def _change_tables(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        wait = text("SELECT set_config('lock_timeout', :wait, true)")
+        connection.execute(wait, {"wait": f"{int(_LOCK_SECONDS * 1000)}ms"})
+    had = inspect(connection).has_table(fillings.name)
+    _run(connection)
+    if not had and inspect(connection).has_table(fillings.name):
+        terms.begin_filling(connection)
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise SchemaError(
+                f"The upgrade would break a reference of table {broken[0]}; nothing was changed."
+            )
+
+
+def _blocked(connection: Connection) -> str:
+    """Who else uses our tables, in words for whoever runs the upgrade."""
+    with connection.begin():
+        current = _state(connection).current
+        rows = connection.execute(
+            text(
+                "SELECT DISTINCT a.pid, a.application_name, a.xact_start"
+                " FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation"
+                " WHERE l.granted AND a.datname = current_database() AND a.pid <> pg_backend_pid()"
+                " AND c.relnamespace = current_schema()::regnamespace ORDER BY a.xact_start"
+            )
+        ).all()
+    users = "; ".join(
+        f"server process {row.pid}"
+        + (f" ({row.application_name})" if row.application_name else "")
+        + (
+            f" since {row.xact_start:%Y-%m-%d %H:%M:%S %Z}" if row.xact_start else ""
+        )  # hidden from other logins
+        for row in rows
+    )
+    return (
+        f"A table that has to change was in use for more than {_LOCK_SECONDS:g} s"
+        f" ({UpgradeBlocked.error_id}): {users or 'by somebody who has gone meanwhile'}. Nothing was changed, the"
+        f" database is at revision {current or 'none'}. Stop the other Careline or wait for the other program,"
+        " then run `careline migrate` again."
+    )
+
+
+def _fill(connection: Connection, before: SchemaState) -> None:
+    try:
+        with connection.begin():
+            if not inspect(connection).has_table(fillings.name):
+                return
+        more = True
+        while more:
+            with connection.begin():
+                more = terms.fill_share(connection)
+    except DBAPIError as error:
+        raise UpgradeUnfinished(
+            f"The tables are at revision {before.head}, but not every customer from before can be found yet"
+            f" ({UpgradeUnfinished.error_id}): {error.__cause__ or error}. What was filled is kept. Run"
+            " `careline migrate` again, it goes on where it was."
+        ) from error
 
 
 def differences(connection: Connection) -> Sequence[object]:
@@ -175,7 +277,8 @@ def _state(connection: Connection) -> SchemaState:
         (script.revision, (script.doc or "").strip())
         for script in scripts.iterate_revisions(last, revision or "base")
     ]
-    return SchemaState(current=revision, head=last, pending=tuple(reversed(pending)))
+    unfilled = inspect(connection).has_table(fillings.name) and not terms.is_filled(connection)
+    return SchemaState(current=revision, head=last, pending=tuple(reversed(pending)), unfilled=unfilled)
 
 
 def _run(connection: Connection) -> None:

@@ -2,7 +2,40 @@
 
 from __future__ import annotations
 
-from storage.tables import access, calls, consent, operations, records, tasks, telephony
+from storage.tables import (
+    access,
+    aftercall,
+    bulletins,
+    calls,
+    consent,
+    corrections,
+    groups,
+    hooks,
+    imports,
+    merging,
+    operations,
+    privacy,
+    records,
+    tasks,
+    telephony,
+)
 from storage.tables.base import metadata
 
-__all__ = ["access", "calls", "consent", "metadata", "operations", "records", "tasks", "telephony"]
+__all__ = [
+    "access",
+    "aftercall",
+    "bulletins",
+    "calls",
+    "consent",
+    "corrections",
+    "groups",
+    "hooks",
+    "imports",
+    "merging",
+    "metadata",
+    "operations",
+    "privacy",
+    "records",
+    "tasks",
+    "telephony",
+]

@@ -1,4 +1,7 @@
-"""Tables of people and programs that use Careline: users, sessions, tokens, audit, answered requests."""
+"""Tables of people and programs that use Careline: users, second factors, sessions, tokens, audit, answered requests.
+
+Columns that came with a later revision stand last in their table, as an upgraded database has them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,31 @@ users = Table(
     Column("active", Boolean, nullable=False),
     Column("disabled_at", Utc),
     Column("created_at", Utc, nullable=False),
+    #: Somebody else set the password: the user chooses a new one before anything else.
+    Column("must_change", Boolean, nullable=False, server_default="0"),
+)
+
+#: A second factor per user (RFC 6238). The secret itself is not here: it is derived from `seed` and a key file
+#: outside the database, so that a copy of the database makes no codes.
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("user_id", String(26), ForeignKey("users.id"), primary_key=True),
+    Column("seed", String(64), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    #: Set by the first right code; before it the factor is not asked for.
+    Column("confirmed_at", Utc),
+    #: The 30-second step of the last code that was taken: the same code, or an older one, is refused.
+    Column("last_step", Integer, nullable=False, server_default="0"),
+)
+
+#: Codes for the day the telephone with the authenticator is lost; each works once. SHA-256 of 80 random bits.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", String(26), ForeignKey("users.id"), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("used_at", Utc),
 )
 
 sessions = Table(
@@ -38,6 +66,11 @@ sessions = Table(
     Column("ended_at", Utc),
     #: signed_out, replaced, disabled, password_changed, role_changed, restored.
     Column("ended_why", String(24), nullable=False, server_default=""),
+    #: What the browser called itself, shortened: only shown to its own user.
+    Column("browser", String(64), nullable=False, server_default=""),
+    #: What stands between this session and the house: "code" (a second factor was not given yet),
+    #: "enrol" (the role demands one), "password" (it must be changed); empty: nothing.
+    Column("pending", String(16), nullable=False, server_default=""),
 )
 
 tokens = Table(
@@ -69,6 +102,7 @@ audit = Table(
     Column("address", String(45), nullable=False),
     Column("data", Json, nullable=False),
     Index("ix_audit_actor_id_id", "actor_id", "id"),
+    Index("ix_audit_action_id", "action", "id"),
 )
 
 idempotency = Table(

@@ -13,6 +13,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
+    literal_column,
 )
 
 from storage.tables.base import Json, Utc, metadata
@@ -67,6 +69,37 @@ Index(
     calls.c.started_at,
     sqlite_where=calls.c.ended_at.is_(None),
     postgresql_where=calls.c.ended_at.is_(None),
+)
+
+#: What lists of the whole log are narrowed to, of calls that are over: one that goes on writes into none of these
+#: indexes. What most calls are, answered and inbound, is found by walking the log back. A question has to say these
+#: words to be answered by them (`storage.call_lists`).
+OVER = calls.c.ended_at.is_not(None)
+UNANSWERED = calls.c.outcome != literal_column("'answered'")
+NOT_INBOUND = calls.c.direction != literal_column("'inbound'")
+Index(
+    "ix_calls_queue_started_at",
+    calls.c.queue,
+    calls.c.started_at,
+    calls.c.id,
+    sqlite_where=and_(calls.c.queue.is_not(None), OVER),
+    postgresql_where=and_(calls.c.queue.is_not(None), OVER),
+)
+Index(
+    "ix_calls_outcome_started_at",
+    calls.c.outcome,
+    calls.c.started_at,
+    calls.c.id,
+    sqlite_where=UNANSWERED,
+    postgresql_where=UNANSWERED,
+)
+Index(
+    "ix_calls_direction_started_at",
+    calls.c.direction,
+    calls.c.started_at,
+    calls.c.id,
+    sqlite_where=and_(NOT_INBOUND, OVER),
+    postgresql_where=and_(NOT_INBOUND, OVER),
 )
 
 #: Raw facts, append-only. The natural key makes a second import harmless; it begins with the call, so that a

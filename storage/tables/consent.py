@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, String, Table, Text
 
 from storage.tables.base import Utc, metadata
 
@@ -22,6 +22,18 @@ optouts = Table(
     #: "number purpose channel" while it holds, so that telling it twice stays one row; NULL once withdrawn.
     Column("holds", String(64), unique=True),
     Index("ix_optouts_number", "number"),
+)
+
+#: What holds of wishes of erased people: no number, its keyed hash (`storage.suppressions`).
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("hash", String(64), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("at", Utc, nullable=False),
+    PrimaryKeyConstraint("hash", "purpose", "channel"),
 )
 
 #: Callers the hotline does not serve (`crm.consent.blocks`).

@@ -1,4 +1,4 @@
-"""Tables of operations: which backups this database was restored from."""
+"""Tables of operations: which backups this database was restored from, and what an upgrade has yet to fill."""
 
 from __future__ import annotations
 
@@ -15,4 +15,14 @@ restores = Table(
     #: When the backup was made.
     Column("made_at", Utc, nullable=False),
     Column("revision", String(32), nullable=False),
+)
+
+#: What an upgrade still has to write for rows from before it (`storage.terms.fill_share`); empty: nothing.
+fillings = Table(
+    "fillings",
+    metadata,
+    #: Which terms: "name" or "plate".
+    Column("what", String(8), primary_key=True),
+    #: The last key that is written: the rest lies behind it.
+    Column("after", String(128), nullable=False, server_default=""),
 )

@@ -16,8 +16,8 @@ tasks = Table(
     Column("occasion", String(80), nullable=False, unique=True),
     #: Set while open: one open task per waiting caller, whoever writes at the same time. NULL once closed.
     Column("open_key", String(48), unique=True),
-    Column("number", String(20), index=True),
-    Column("customer_id", String(26), ForeignKey("customers.id"), index=True),
+    Column("number", String(20)),
+    Column("customer_id", String(26), ForeignKey("customers.id")),
     Column("call_id", String(26), index=True),
     Column("last_call_id", String(26)),
     Column("queue", String(128)),
@@ -31,8 +31,17 @@ tasks = Table(
     Column("closed_at", Utc),
     Column("closed_by", String(32)),
     Column("result", Text),
-    Index("ix_tasks_state_due_at", "state", "due_at", "id"),
+    #: Queue or department it is for.
+    Column("department", String(32)),
+    #: Who made it by hand.
+    Column("made_by", String(26)),
+    #: With the owner, so that counting who has what reads no row.
+    Index("ix_tasks_state_due_at_owner_id", "state", "due_at", "id", "owner_id"),
+    #: Open ones of a customer or a number: with less SQLite would walk all open tasks in the order of time.
+    Index("ix_tasks_customer_id_state_due_at", "customer_id", "state", "due_at", "id"),
+    Index("ix_tasks_number_state_due_at", "number", "state", "due_at", "id"),
     Index("ix_tasks_owner_id_state_due_at", "owner_id", "state", "due_at", "id"),
+    Index("ix_tasks_department_state_due_at", "department", "state", "due_at", "id"),
     Index("ix_tasks_closed_at", "closed_at", "id"),
 )
 

@@ -14,6 +14,8 @@ phones = Table(
     Column("kind", String(16), nullable=False),  # browser, desk
     Column("secret", String(64), nullable=False),
     Column("created_at", Utc, nullable=False),
+    #: When a page was last given a new secret; null: the first one still stands.
+    Column("secret_at", Utc),
 )
 
 agents = Table(
@@ -65,7 +67,11 @@ recordings = Table(
     Column("hold", Boolean, nullable=False, server_default="0"),
     Column("hold_reason", Text, nullable=False, server_default=""),
     Column("deleted_at", Utc),
+    #: Who deleted it by hand, and why; null: its time was over.
+    Column("deleted_by", String(26)),
+    Column("delete_reason", Text, nullable=False, server_default=""),
     Index("ix_recordings_state_started_at", "state", "started_at"),
+    Index("ix_recordings_started_at", "started_at", "id"),
 )
 
 recording_gaps = Table(
@@ -93,4 +99,7 @@ voicemails = Table(
     Column("why", String(64), nullable=False, server_default=""),
     Column("hold", Boolean, nullable=False, server_default="0"),
     Column("deleted_at", Utc),
+    Column("deleted_by", String(26)),
+    Column("delete_reason", Text, nullable=False, server_default=""),
+    Index("ix_voicemails_left_at", "left_at", "id"),
 )

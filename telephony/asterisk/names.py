@@ -20,12 +20,19 @@ PARKED_AGENT: Final = "careline-agent-waits"  # the agent's leg while its custom
 CONSULTED: Final = "careline-consulted"  # whom an agent consulted before he hung up; waits for the customer
 TRANSFER: Final = "careline-transfer"  # targets of transfers: agent-ENDPOINT, queue-NAME
 JOIN: Final = "careline-join"  # extension: leg- and the name of the PJSIP channel to talk with
+SETTLES: Final = "settles"  # before such an extension: the leg was dialed, and becomes one of its own first
 CONFERENCE: Final = "careline-conference"
 CONFERENCE_GUEST: Final = "careline-conference-guest"  # somebody invited; only while the room is in use
 QUEUES: Final = "careline-queues"  # one extension a queue: enter it, and where to go afterwards
 QUEUE_EXIT: Final = "careline-queue-exit"  # keys that take a waiting caller out of the queue
 PHONES: Final = "careline-phones"  # one extension a phone
 RATING: Final = "careline-rating"  # the agent hung up first; one extension a queue whose callers are asked
+
+TAG: Final = "careline-tag"  # run on a phone's new channel: tells the phone which call rings
+
+# SIP header of every INVITE to a phone of ours: Careline's call id
+CALL_HEADER: Final = "X-Careline-Call"
+CALL_HEADER_VARIABLE: Final = f"PJSIP_HEADER(add,{CALL_HEADER})"
 
 # Endpoints
 TRUNK: Final = "careline-trunk"

@@ -14,6 +14,7 @@ from typing import Final
 
 from asterisk.ami.action import Action
 
+from telephony.asterisk import names
 from telephony.ports import SwitchError
 
 #: Longest line Asterisk reads, its end included.
@@ -325,6 +326,8 @@ def _value(key: str, value: str) -> str:
 def _assignment(text: str) -> str:
     """`NAME=ID`, or a bare `NAME` (Getvar, Setvar)."""
     name, _, value = text.partition("=")
+    if name == names.CALL_HEADER_VARIABLE and _ID.fullmatch(value):
+        return text  # the one function an order may set: what a phone is told of its call
     if "," in text or not _VARIABLE.fullmatch(name) or not _VALUE_ID.fullmatch(value):
         raise Unsendable("A variable takes a plain name and an id of [0-9A-Za-z-]; it was not sent.")
     return text

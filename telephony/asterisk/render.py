@@ -83,6 +83,7 @@ _MODULES: Final = (
     "res_pjsip_registrar.so",
     "res_pjsip_caller_id.so",
     "res_pjsip_dtmf_info.so",
+    "res_pjsip_header_funcs.so",
     "res_pjsip_nat.so",
     "res_pjsip_rfc3326.so",
     "res_pjsip_refer.so",
@@ -373,6 +374,7 @@ def render_texts(
         "languages": hotline.languages,
         "media_address": sip.media_address or ("" if everywhere else sip.bind),
         "bind_media": not everywhere and not sip.media_address,
+        "ice_addresses": options.browser_phone.media_addresses,
         "external_address": sip.media_address if sip.media_address != sip.bind else "",
         "desk_codecs": ",".join([*trunk.codecs, *(c for c in ("alaw", "ulaw") if c not in trunk.codecs)]),
         "browser_codecs": ",".join([*opus, "ulaw", "alaw"]),
@@ -457,6 +459,9 @@ def _checked(
     yield "telephony.sip.bind", options.sip.bind, _HOST, host
     if options.sip.media_address:
         yield "telephony.sip.media_address", options.sip.media_address, _HOST, host
+    for own, offered in options.browser_phone.media_addresses.items():
+        yield "telephony.browser_phone.media_addresses", own, _HOST, host
+        yield f"telephony.browser_phone.media_addresses.{own}", offered, _HOST, host
     yield "telephony.trunk.host", options.trunk.host, _HOST, host
     yield "telephony.switch.agi_host", options.switch.agi_host, _HOST, host
     if options.trunk.user:

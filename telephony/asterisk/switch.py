@@ -102,15 +102,10 @@ class AsteriskSwitch:
             ExtraPriority="1",
         )
 
-    async def join(self, waiting: str, joining: str) -> None:
+    async def join(self, waiting: str, joining: str, *, was_dialed: bool = False) -> None:
         """By the dialplan's Bridge(): the manager's Bridge lets both go on in their contexts afterwards."""
-        await self._do(
-            "Redirect",
-            Channel=joining,
-            Context=names.JOIN,
-            Exten=f"leg-{waiting.removeprefix('PJSIP/')}",
-            Priority="1",
-        )
+        extension = f"{names.SETTLES if was_dialed else ''}{_leg_of(waiting)}"
+        await self._do("Redirect", Channel=joining, Context=names.JOIN, Exten=extension, Priority="1")
 
     async def hang_up(self, channel: str) -> None:
         await self._do("Hangup", Channel=channel, Cause="16")
@@ -139,6 +134,9 @@ class AsteriskSwitch:
     ) -> None:
         await self._originate(channel_id, endpoint, CONTEXTS[place], extension, 30, call_id=call_id)
 
+    async def ring_through(self, endpoint: str, waiting: str, *, call_id: str, channel_id: str) -> None:
+        await self._originate(channel_id, endpoint, names.JOIN, _leg_of(waiting), 15, call_id=call_id)
+
     async def _originate(
         self, channel_id: str, endpoint: str, context: str, extension: str, ring: int, *, call_id: str
     ) -> Submission:
@@ -153,7 +151,10 @@ class AsteriskSwitch:
             "OtherChannelId": f"{channel_id}-2",
         }
         action = SimpleAction("Originate", **keys)
-        action.variables = {names.CALL: call_id}
+        action.variables = {
+            names.CALL: call_id,
+            names.CALL_HEADER_VARIABLE: call_id,
+        }
         return await self._link.originate(action, deadline=ring + 60.0)
 
     async def _queue_status(self) -> tuple[tuple[QueueCount, ...], tuple[Member, ...]]:
@@ -170,3 +171,8 @@ class AsteriskSwitch:
             SimpleAction(name, **{key: value for key, value in keys.items() if value})
         )
         return reply.events
+
+
+def _leg_of(channel: str) -> str:
+    """The extension of names.JOIN that talks with this channel."""
+    return f"leg-{channel.removeprefix('PJSIP/')}"

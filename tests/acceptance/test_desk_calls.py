@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from fixtures_house import House, a_house, until, when
+from fixtures_house import WITH_MENU, House, a_house, until, when
+from house_truth import epoch
 
 from config.site import Person, SiteError
 from lab.agents import Habits
@@ -23,8 +25,10 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
 LONG = Habits(answers_after=(0.1, 0.2), talks=(600.0, 600.0))
 DECLINES = Habits(answers_after=(0.1, 0.2), declines=1.0)
-TO_SALES: tuple[Step, ...] = (Listen(seconds=2.5), Press(keys="2"), Stay(seconds=600, speaks=True))
-QUEUE = {"ring_seconds": 5, "missed_before_pause": 2}
+WAITS: tuple[Step, ...] = (Stay(seconds=600, speaks=True),)
+#: Through the shipped menu: what follows its notice is recorded, unless it is refused.
+TO_SALES: tuple[Step, ...] = (Listen(seconds=2.5), Press(keys="2"), *WAITS)
+QUEUE = {"ring_seconds": 10, "missed_before_pause": 2}
 SETTINGS = {
     "telephony": {
         "queues": dict.fromkeys(("service", "sales", "complaints", "roadside"), QUEUE),
@@ -41,7 +45,7 @@ SETTINGS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house() -> AsyncIterator[House]:
-    async with a_house(SETTINGS, agents=("agent1", "agent2", "supervisor")) as built:
+    async with a_house(SETTINGS, agents=("agent1", "agent2", "supervisor"), straight="sales") as built:
         yield built
 
 
@@ -64,7 +68,14 @@ async def free(house: House) -> None:
         states = {await house.agent_state(login) for login in house.agents}
         return not open_calls and states <= {"ready", "signed_out"}
 
-    await until(quiet, 20.0, saying="calls or agents that never got free")
+    await until(quiet, saying="calls or agents that never got free")
+
+
+async def is_state(house: House, login: str, state: str) -> None:
+    async def look() -> bool:
+        return await house.agent_state(login) == state
+
+    await until(look, saying=f"{login} never {state}")
 
 
 @dataclass
@@ -80,6 +91,20 @@ class Talk:
     async def order(self, word: str, agent: Person | None = None, **body: Any) -> None:
         await self.house.site.post(f"/calls/{self.id}/{word}", {"agent_id": (agent or self.first).id, **body})
 
+    async def order_at_last(self, word: str) -> None:
+        """An order that the service takes once it has heard that the other side answered."""
+
+        async def taken() -> bool:
+            try:
+                await self.order(word)
+            except SiteError as error:
+                if "not answered yet" not in str(error):
+                    raise
+                return False
+            return True
+
+        await until(taken, saying=f"{word} was never possible")
+
     async def refused(self, word: str, agent: Person | None = None, **body: Any) -> str:
         with pytest.raises(SiteError) as error:
             await self.order(word, agent, **body)
@@ -90,16 +115,13 @@ class Talk:
             row = await self.house.detail(self.id)
             return row if row["state"] == state and agent in (None, self.person(row)) else None
 
-        return await until(look, 15.0, saying=f"never {state}")  # type: ignore[no-any-return]
+        return await until(look, saying=f"never {state}")  # type: ignore[no-any-return]
 
     def person(self, row: dict[str, Any]) -> Person | None:
         return next((one for one in self.house.site.people.values() if one.id == row["agent_id"]), None)
 
     async def agent_is(self, agent: Person, state: str) -> None:
-        async def look() -> bool:
-            return await self.house.agent_state(agent.login) == state
-
-        await until(look, 10.0, saying=f"{agent.login} never {state}")
+        await is_state(self.house, agent.login, state)
 
     async def ends(self) -> dict[str, Any]:
         """The customer hangs up; the row, and it is the only one of this caller."""
@@ -107,7 +129,7 @@ class Talk:
         return await self.ended()
 
     async def ended(self) -> dict[str, Any]:
-        await self.placed.ended(10)
+        await self.placed.ended()
         row = await self.until_state("ended")
         number = self.placed.customer.caller
         assert len(self.house.rows("SELECT id FROM calls WHERE raw_number = ?", number)) == 1
@@ -119,8 +141,10 @@ def to_agent(person: Person) -> dict[str, str]:
     return {"kind": "agent", "name": person.id}
 
 
-async def talk(house: House, caller: str, steps: tuple[Step, ...] = TO_SALES) -> Talk:
-    placed = await house.call(caller=caller, steps=steps)
+async def talk(
+    house: House, caller: str, steps: tuple[Step, ...] = WAITS, *, called: str = "4008001234"
+) -> Talk:
+    placed = await house.call(caller=caller, called=called, steps=steps)
     row = await house.state_of(placed, "talking")
     pair = [house.person("agent1"), house.person("agent2")]
     first = next(person for person in pair if person.id == row["agent_id"])
@@ -131,16 +155,18 @@ async def talk(house: House, caller: str, steps: tuple[Step, ...] = TO_SALES) ->
 async def test_hold_resume_and_blind_transfer_keep_one_story(house: House) -> None:
     """M-074, features 21 and 73: the record goes along."""
     call = await talk(house, "13918002001")
+    began = time.monotonic()
     await call.order("hold")
     await call.until_state("held")
     await asyncio.sleep(1.0)  # time on hold is what is measured
     await call.order("resume")
     await call.until_state("talking")
+    held = time.monotonic() - began
     await call.order("transfer", target=to_agent(call.other))
     await call.until_state("talking", call.other)
     await call.agent_is(call.first, "ready")
     row = await call.ends()
-    assert 0.8 <= row["hold_seconds"] <= 4.0
+    assert 0.8 <= row["hold_seconds"] <= held
     assert "blind" in row["transfers"]
 
 
@@ -150,7 +176,7 @@ async def test_attended_transfer_hands_the_customer_over(house: House) -> None:
     await call.order("consult", target=to_agent(call.other))
     await call.until_state("held", call.first)
     await call.agent_is(call.other, "on_call")
-    await call.order("complete-transfer")
+    await call.order_at_last("complete-transfer")
     await call.until_state("talking", call.other)
     await call.agent_is(call.first, "ready")
     await call.agent_is(call.other, "on_call")
@@ -184,13 +210,15 @@ async def test_a_cancelled_consultation_gives_the_customer_back(house: House) ->
 async def test_an_agent_who_hangs_up_on_hold_leaves_nobody_in_the_music(house: House) -> None:
     """The customer is back at the head of the queue, and the next agent has the same call."""
     call = await talk(house, "13918002006")
+    began = time.monotonic()
     await call.order("hold")
     await call.until_state("held")
     await house.agents[call.first.login].hang_up()
     await call.until_state("talking", call.other)
+    elsewhere = time.monotonic() - began
     row = await call.ends()
     assert row["transfers"] == "blind:left"
-    assert 0 < row["hold_seconds"] < 5
+    assert 0 < row["hold_seconds"] < elsewhere
 
 
 async def test_a_consulted_person_who_does_not_answer(house: House) -> None:
@@ -230,7 +258,7 @@ async def test_transfer_to_a_queue_and_to_a_department_of_the_house(
         row = await house.detail(call.id)
         return row["queue"] == "service" and row["state"] == "talking"
 
-    await until(there, 15.0, saying="nobody in the other queue took it")
+    await until(there, saying="nobody in the other queue took it")
     row = await call.ends()
     assert "blind" in row["transfers"]
 
@@ -246,7 +274,7 @@ async def test_transfer_to_a_department_outside(house: House) -> None:
     async def rang() -> bool:
         return any(record.called.endswith("13912340000") for record in house.lab.records())
 
-    await until(rang, 10.0, saying="the number outside never had a call")
+    await until(rang, saying="the number outside never had a call")
 
 
 async def test_attended_transfer_to_a_department_outside(house: House) -> None:
@@ -259,8 +287,8 @@ async def test_attended_transfer_to_a_department_outside(house: House) -> None:
             one.called.endswith("13912340000") and one.answer for one in house.lab.book.open_calls
         )
 
-    await until(answered, 15.0, saying="the number outside never answered")
-    await call.order("complete-transfer")
+    await until(answered, saying="the number outside never answered")
+    await call.order_at_last("complete-transfer")
     await call.until_state("talking")
     await call.agent_is(call.first, "ready")
     row = await call.ends()
@@ -270,19 +298,21 @@ async def test_attended_transfer_to_a_department_outside(house: House) -> None:
 async def test_an_agent_who_hangs_up_hands_over_to_the_one_outside(house: House) -> None:
     """Who was consulted has answered, so the customer talks with her; he waits for no limit."""
     call = await talk(house, "13918002024")
+    began = time.monotonic()
     await call.order("consult", target={"kind": "department", "name": "workshop"})
     await call.until_state("held")
 
     async def answered() -> bool:
         return any(one.called.endswith("13912340000") and one.answer for one in house.lab.book.open_calls)
 
-    await until(answered, 15.0, saying="the number outside never answered")
+    await until(answered, saying="the number outside never answered")
     await house.agents[call.first.login].hang_up()
     await call.until_state("talking")
+    elsewhere = time.monotonic() - began
     await call.agent_is(call.first, "ready")
     row = await call.ends()
     assert row["transfers"] == "attended:department-workshop"
-    assert 0 < row["hold_seconds"] < 10
+    assert 0 < row["hold_seconds"] < elsewhere
 
 
 async def test_an_agent_who_hangs_up_hands_over_to_the_agent_he_consulted(house: House) -> None:
@@ -313,7 +343,7 @@ async def test_an_agent_who_hangs_up_while_it_rings_sends_the_customer_back(
         async def rings() -> bool:
             return any(one.called.endswith("13912340408") for one in house.lab.book.open_calls)
 
-        await until(rings, 15.0, saying="the number outside never rang")
+        await until(rings, saying="the number outside never rang")
     await house.agents[call.first.login].hang_up()
     house.agents[call.other.login].habits = LONG
     await call.until_state("talking")
@@ -331,7 +361,7 @@ async def test_a_department_outside_that_refuses_gives_the_customer_to_the_queue
             agent.talking for login, agent in house.agents.items() if login != "supervisor"
         )
 
-    await until(again, 20.0, saying="no agent had the customer again")
+    await until(again, saying="no agent had the customer again")
     row = await call.ends()
     assert row["queue"] == "sales"
 
@@ -365,27 +395,31 @@ async def test_a_third_agent_joins_a_conference_and_leaves(house: House) -> None
 
 async def test_a_paused_recording_has_a_gap_and_its_full_length(house: House) -> None:
     """C08: what is said meanwhile is silence in the file, and the gap has its row."""
-    call = await talk(house, "13918002040")
+    call = await talk(house, "13918002040", TO_SALES, called=WITH_MENU)
+    began = time.monotonic()
     await call.order("pause-recording")
-    await asyncio.sleep(1.5)  # the gap is what is measured
+    await asyncio.sleep(3.0)  # the gap is what is measured
     await call.order("resume-recording")
+    paused = time.monotonic() - began
     await asyncio.sleep(0.5)
     row = await call.ends()
     [gap] = house.rows("SELECT * FROM recording_gaps WHERE call_id = ?", call.id)
-    assert 1.4 <= when(gap["resumed_at"]) - when(gap["paused_at"]) <= 3.0
+    assert 2.9 <= when(gap["resumed_at"]) - when(gap["paused_at"]) <= paused
 
     async def measured() -> Any:
         return house.rows("SELECT * FROM recordings WHERE call_id = ? AND state = 'kept'", call.id)
 
     [recording] = await until(measured, 40.0, saying="the recording was never measured")
-    assert recording["seconds"] == pytest.approx(row["talk_seconds"], abs=1.0)
+    assert recording["seconds"] == pytest.approx(row["talk_seconds"], abs=2.5)
 
 
 async def test_nothing_is_recorded_after_a_refusal(house: House) -> None:
     """C08: key 9 during the notice; there is no file and nothing to pause."""
     folder = house.site.settings.data / "recordings"
     before = set(folder.iterdir())
-    call = await talk(house, "13918002041", (Listen(seconds=2.5), Press(keys="9"), *TO_SALES))
+    call = await talk(
+        house, "13918002041", (Listen(seconds=2.5), Press(keys="9"), *TO_SALES), called=WITH_MENU
+    )
     assert "not being recorded" in await call.refused("pause-recording")
     await call.ends()
     assert house.rows("SELECT * FROM recordings WHERE call_id = ?", call.id) == []
@@ -407,7 +441,8 @@ async def test_only_the_holder_gives_orders_and_a_supervisor_may_end_the_call(ho
 async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -> None:
     """The row is there before anything rings; hold works as on any call; S20: the same key rings once."""
     agent = house.person("agent1")
-    house.agents["agent1"].habits = Habits(answers_after=(1.5, 1.5), talks=(60.0, 60.0))
+    house.agents["agent1"].habits = Habits(answers_after=(1.5, 1.5), talks=(600.0, 600.0))
+    clicked = time.time()
     headers = {"Idempotency-Key": "one-click"}
     body = {"number": "138 0013 8000", "agent_id": agent.id}
     answers = []
@@ -418,8 +453,6 @@ async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -
             assert response.status == 202
             answers.append((await response.json())["call_id"])
     assert answers[0] == answers[1]
-    assert await house.agent_state("agent1") == "on_call", "no queue rings him while his own phone does"
-    assert not house.agents["agent1"].talking
     [opened] = house.rows("SELECT * FROM calls WHERE id = ?", answers[0])
     assert opened["direction"] == "outbound"
     call_id = answers[0]
@@ -429,12 +462,12 @@ async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -
             row = await house.detail(call_id)
             return row if row["state"] == wanted else None
 
-        return await until(look, 15.0, saying=f"never {wanted}")
+        return await until(look, saying=f"never {wanted}")
 
     row = await state("talking")
     assert row["agent_id"] == agent.id
     assert row["number"] == "+8613800138000"
-    assert await house.agent_state("agent1") == "on_call"
+    await is_state(house, "agent1", "on_call")
     for word, becomes in (("hold", "held"), ("resume", "talking"), ("hang-up", "ended")):
         await house.site.post(f"/calls/{call_id}/{word}", {"agent_id": agent.id})
         row = await state(becomes)
@@ -443,21 +476,35 @@ async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -
     rung = [one for one in house.lab.records() if one.called.endswith("13800138000")]
     assert len(rung) == 1
 
+    async def own() -> Any:
+        return [one for one in house.lab.records() if one.kind == "agent" and one.start > clicked]
+
+    [leg] = await until(own, saying="his own phone never rang")
+    assert epoch(opened["started_at"]) <= leg.start
+    [taken] = house.rows(
+        "SELECT at FROM agent_changes WHERE user_id = ? AND state = 'on_call' AND call_id = ?",
+        agent.id,
+        call_id,
+    )
+    assert epoch(taken["at"]) < leg.answer, "no queue rings him while his own phone does"
+
 
 async def test_a_click_that_came_to_nothing_leaves_the_agent_ready(house: House) -> None:
     """His phone was not answered, or is not there at all; no wrap-up follows."""
     agent = house.person("agent1")
     house.agents["agent1"].habits = DECLINES
+    [before] = house.rows("SELECT max(id) AS id FROM agent_changes WHERE user_id = ?", agent.id)
     await house.site.post("/calls", {"number": "13800138000", "agent_id": agent.id})
 
-    async def ready() -> bool:
-        return await house.agent_state("agent1") == "ready"
+    def ready() -> list[str]:
+        changes = house.rows(
+            "SELECT state FROM agent_changes WHERE user_id = ? AND id > ? ORDER BY id", agent.id, before["id"]
+        )
+        states = [row["state"] for row in changes]
+        return states if states[-1:] == ["ready"] else []
 
-    await until(ready, 5.0, saying="the agent who declined his own call was never ready")
-    changes = house.rows(
-        "SELECT state FROM agent_changes WHERE user_id = ? ORDER BY id DESC LIMIT 2", agent.id
-    )
-    assert [row["state"] for row in changes] == ["ready", "on_call"]
+    states = await until(ready, saying="the agent who declined his own call was never ready")
+    assert states == ["on_call", "ready"]
 
 
 @pytest.mark.parametrize("number", ["+442071234567", "19012345678", "hello"])
@@ -474,12 +521,12 @@ async def test_an_agent_who_misses_two_rings_is_paused(house: House) -> None:
     absent, there = house.person("agent1"), house.person("agent2")
     await house.site.post(f"/agents/{there.id}/pause", {"reason": "lunch"})
     house.agents["agent1"].habits = DECLINES
-    placed = await house.call(caller="13918002060", steps=TO_SALES)
+    placed = await house.call(caller="13918002060", steps=WAITS)
 
     async def paused() -> bool:
         return await house.agent_state("agent1") == "paused"
 
-    await until(paused, 30.0, saying="the absent agent was never paused")
+    await until(paused, saying="the absent agent was never paused")
     await house.site.post(f"/agents/{there.id}/ready")
     row = await house.state_of(placed, "talking")
     assert row["agent_id"] == there.id
@@ -506,19 +553,19 @@ async def test_signing_out_while_it_rings_sends_the_caller_on(house: House) -> N
     """Nobody answers his phone any more, and the other agent gets the call."""
     for login in ("agent1", "agent2"):
         house.agents[login].habits = Habits(misses=1.0)
-    placed = await house.call(caller="13918002062", steps=TO_SALES)
+    placed = await house.call(caller="13918002062", steps=WAITS)
 
     async def rung() -> str:
         states = {login: await house.agent_state(login) for login in ("agent1", "agent2")}
         return next((login for login, state in states.items() if state == "ringing"), "")
 
-    login = await until(rung, 20.0, saying="no phone rang")
+    login = await until(rung, saying="no phone rang")
     other = "agent2" if login == "agent1" else "agent1"
     house.agents[other].habits = LONG
     await house.site.post(f"/agents/{house.person(login).id}/sign-out")
-    row = await house.state_of(placed, "talking", seconds=30)
+    row = await house.state_of(placed, "talking", seconds=60)
     assert row["agent_id"] == house.person(other).id
-    assert await house.agent_state(login) == "signed_out"
+    await is_state(house, login, "signed_out")
     await placed.hang_up()
 
 
@@ -573,7 +620,7 @@ async def test_an_agent_whose_phone_is_not_registered_is_passed_over(house: Hous
     async def ready() -> bool:
         return await house.agent_state("agent2") == "ready"
 
-    await until(ready, 5.0, saying="the agent without a phone was never ready again")
+    await until(ready, saying="the agent without a phone was never ready again")
     call = await talk(house, "13918002070")
     assert call.first.login == "agent1"
     await call.order("consult", target=to_agent(gone))

@@ -39,6 +39,7 @@ from house_truth import (
     settle,
     short_sentences,
 )
+from waiting import SLACK
 
 from lab.agents import Habits
 from lab.customers import Listen, Press, Stay
@@ -102,6 +103,12 @@ async def menu_callers(house: House) -> set[str]:
     return {one.caller for one in await channels(house) if one.context == names.INBOUND}
 
 
+def chose(house: House, placed: Placed, key: str) -> bool:
+    """Whether the service has heard this key: she is at the question behind it."""
+    rows = house.rows("SELECT keys FROM calls WHERE raw_number = ?", placed.customer.caller)
+    return bool(rows) and key in str(rows[0]["keys"])
+
+
 async def in_the_menu(house: House, *placed: Placed) -> None:
     """Wait until the service has these callers."""
     wanted = {one.customer.caller for one in placed}
@@ -109,7 +116,7 @@ async def in_the_menu(house: House, *placed: Placed) -> None:
     async def there() -> bool:
         return wanted <= await menu_callers(house)
 
-    await until(there, 15.0, saying="callers who never came to the menu")
+    await until(there, saying="callers who never came to the menu")
 
 
 async def test_r17_service_killed_with_a_call_in_every_state(house: House) -> None:
@@ -119,16 +126,18 @@ async def test_r17_service_killed_with_a_call_in_every_state(house: House) -> No
         await paused(house, "supervisor")
         voicemail = await house.call("13700000107", steps=TO_VOICEMAIL)
         held = await house.call("13700000106", steps=TO_COMPLAINTS)
-        menu = await house.call("13700000102", steps=TO_MENU)
         row = await house.state_of(held, "talking")
         await house.site.post(f"/calls/{row['id']}/hold", {"agent_id": row["agent_id"]})
         await house.state_of(held, "held")
         talking = await house.call("13700000105", steps=TO_COMPLAINTS)
         await house.state_of(talking, "talking")
         queued = await house.call("13700000104", steps=TO_COMPLAINTS)
-        gather = await house.call("13700000103", steps=TO_GATHER)
         await house.state_of(queued, "queued")
         await application(house, voicemail, "Record")
+        # Last, those whose patience with a question is short.
+        menu = await house.call("13700000102", steps=TO_MENU)
+        gather = await house.call("13700000103", steps=TO_GATHER)
+        await until(lambda: chose(house, gather, "1"), saying="nobody asked her anything")
         greeting = await house.call("13700000101", steps=IN_GREETING)
         await in_the_menu(house, greeting)
         everybody = (greeting, menu, gather, queued, talking, held, voicemail)
@@ -141,16 +150,16 @@ async def test_r17_service_killed_with_a_call_in_every_state(house: House) -> No
         async def taken() -> bool:
             return in_menu <= set(await fallbacks(house))
 
-        await until(taken, FALLBACK_SECONDS, saying="callers in the menu who got no further")
+        await until(taken, saying="callers in the menu who got no further")
         for number in in_menu:
             at, why = (await fallbacks(house))[number]
-            assert at - killed < FALLBACK_SECONDS
+            assert at - killed < FALLBACK_SECONDS + SLACK
             assert why == "unset"
 
         async def rung() -> bool:
             return house.agents["supervisor"].line is not None
 
-        await until(rung, 5.0, saying="the agent on a break was not rung")
+        await until(rung, saying="the agent on a break was not rung")
         now = {one.caller: one for one in await channels(house) if one.from_trunk}
         assert set(now) == {one.customer.caller for one in everybody}, "somebody was dropped"
         assert now[queued.customer.caller].application == "Queue"
@@ -171,6 +180,14 @@ async def test_r17_service_killed_with_a_call_in_every_state(house: House) -> No
         print(
             f"complete {time.monotonic() - began:.1f} s after the restart began, {len(still)} were on the line"
         )
+
+    async def left() -> bool:
+        return all(
+            house.rows(f"SELECT id FROM {table} WHERE number = '+8613700000107'")
+            for table in ("voicemails", "tasks")
+        )
+
+    await until(left, saying="the message is not in the log, or nobody's task")
     [message] = house.rows("SELECT * FROM voicemails WHERE number = '+8613700000107'")
     tasks = house.rows("SELECT * FROM tasks WHERE number = '+8613700000107'")
     assert [task["kind"] for task in tasks] == ["voicemail"]
@@ -181,7 +198,7 @@ async def test_r17_service_killed_with_a_call_in_every_state(house: House) -> No
     async def right() -> bool:
         return await states(house) == {"agent1": "ready", "agent2": "ready", "supervisor": "paused"}
 
-    await until(right, 10.0, saying="agents' states are wrong")
+    await until(right, saying="agents' states are wrong")
     assert not await proof(house)
 
 
@@ -203,15 +220,17 @@ async def test_r17_service_killed_at_any_moment(house: House, round: int) -> Non
         await house.site.kill("service")
 
         async def taken() -> bool:
-            return not await menu_callers(house)
+            # The last of them may be on her way to the switch yet.
+            now = [one for one in await channels(house) if one.from_trunk]
+            here = {one.caller for one in now}
+            expected = {one.customer.caller for one in placed if not one.over}
+            return here == expected and not any(one.context == names.INBOUND for one in now)
 
-        await until(taken, FALLBACK_SECONDS, saying="callers in the menu who got no further")
-        here = {one.caller for one in await channels(house) if one.from_trunk}
-        assert here == {one.customer.caller for one in placed if not one.over}, "somebody was dropped"
+        await until(taken, saying="callers in the menu who got no further, or somebody was dropped")
         for number, (at, why) in (await fallbacks(house)).items():
             if number.startswith(f"137000002{round}"):
                 assert why == "unset"
-                assert at - killed < FALLBACK_SECONDS
+                assert at - killed < FALLBACK_SECONDS + SLACK
         for one in chance.sample(placed, 2):
             await one.hang_up()
         await house.site.start_service()
@@ -232,11 +251,7 @@ async def test_r17_service_frozen_with_callers_in_the_menu(house: House) -> None
         greeting = await house.call("13700000303", steps=IN_GREETING)
         await in_the_menu(house, gather, greeting)
 
-        async def asked() -> bool:
-            rows = house.rows("SELECT keys FROM calls WHERE raw_number = ?", "13700000302")
-            return bool(rows) and "7" in str(rows[0]["keys"])
-
-        await until(asked, 15.0)
+        await until(lambda: chose(house, gather, "7"))
         os.kill(house.site.pid("service"), signal.SIGSTOP)
         stopped = time.time()
         try:
@@ -244,13 +259,13 @@ async def test_r17_service_frozen_with_callers_in_the_menu(house: House) -> None
             async def taken() -> bool:
                 return {"13700000302", "13700000303"} <= set(await fallbacks(house))
 
-            await until(taken, GREETING_SECONDS + 3.0, saying="callers a frozen service kept")
+            await until(taken, saying="callers a frozen service kept")
             took = {number: at - stopped for number, (at, _) in (await fallbacks(house)).items()}
             assert {why for number, (_, why) in (await fallbacks(house)).items() if number > "137000003"} <= {
                 "silent"
             }
-            assert took["13700000303"] < GREETING_SECONDS + 3.0
-            assert took["13700000302"] < 0.3 + 5.0 + 3.0
+            assert took["13700000303"] < GREETING_SECONDS + 3.0 + SLACK
+            assert took["13700000302"] < 0.3 + 5.0 + 3.0 + SLACK
             assert not talking.over
         finally:
             os.kill(house.site.pid("service"), signal.SIGCONT)
@@ -263,7 +278,7 @@ async def test_r17_service_frozen_with_callers_in_the_menu(house: House) -> None
     assert not doubles(house)
     again = await house.call("13700000304", steps=TO_COMPLAINTS)
     await house.state_of(again, "talking")
-    await settle(house, [await again.ended(20)], COMPLETE_SECONDS)
+    await settle(house, [await again.ended()], COMPLETE_SECONDS)
     await free(house)
     assert not await proof(house)
 
@@ -282,11 +297,14 @@ async def test_r29_service_stopped_in_order_with_ten_calls(house: House) -> None
         assert seconds < 30.0
         here = {one.caller for one in await channels(house) if one.from_trunk}
         assert here == {one.customer.caller for one in everybody}, "somebody was dropped"
-        await until(lambda: nobody_in_the_menu(house), FALLBACK_SECONDS)
+        await until(lambda: nobody_in_the_menu(house))
         await house.site.start_service()
-        assert await open_calls(house) == len(everybody)
-        listed = await house.site.get("/calls", scope="open", limit="50")
-        assert len(listed["items"]) == len(everybody)
+
+        async def adopted() -> bool:
+            listed = await house.site.get("/calls", scope="open", limit="50")
+            return await open_calls(house) == len(listed["items"]) == len(everybody)
+
+        await until(adopted, saying="calls that went on are not open in the log")
         await settle(house, await end_all(everybody), COMPLETE_SECONDS)
     assert not doubles(house)
     await free(house)
@@ -310,6 +328,7 @@ async def test_r09_asterisk_killed_in_live_calls(house: House) -> None:
         placed.append(await house.call("13700000509", steps=TO_GATHER))
         await until(lambda: going(house, "talking", 3), 30.0)
         await until(lambda: going(house, "queued", 2), 30.0)
+        await house.row_of(placed[-1])
         killed = time.time()
         asterisk = int((layout_of(house).run / "asterisk.pid").read_text())
         os.kill(asterisk, signal.SIGKILL)
@@ -318,7 +337,7 @@ async def test_r09_asterisk_killed_in_live_calls(house: House) -> None:
         async def told() -> bool:
             return not await house.site._answers("/readyz")
 
-        await until(told, 15.0, saying="readyz still says ready without a switch")
+        await until(told, saying="readyz still says ready without a switch")
         await asyncio.sleep(2.0)
         began = time.monotonic()
         await house.site.start_switch()
@@ -338,7 +357,7 @@ async def test_r09_asterisk_killed_in_live_calls(house: House) -> None:
             [row] = house.rows("SELECT * FROM calls WHERE raw_number = ?", record.caller)
             assert row["outcome"] in ("interrupted", "answered")
             assert row["outcome"] == "interrupted" or row["connected_at"]
-            assert epoch(row["started_at"]) == pytest.approx(record.start, abs=1.0)
+            assert epoch(row["started_at"]) == pytest.approx(record.start, abs=SLACK)
             assert record.start < epoch(row["ended_at"]) <= killed + 3.0
             assert epoch(row["ended_at"]) >= killed - 65.0
     await until(lambda: all_are(house, "ready"), 60.0, saying="agents who never got ready again")
@@ -350,7 +369,7 @@ async def test_r09_asterisk_killed_in_live_calls(house: House) -> None:
     await until(members, 30.0, saying="members the new switch lacks")
     again = await house.call("13700000510", steps=TO_COMPLAINTS)
     await house.state_of(again, "talking", seconds=60)
-    await settle(house, [await again.ended(30)], COMPLETE_SECONDS)
+    await settle(house, [await again.ended()], COMPLETE_SECONDS)
     assert not doubles(house)
     await free(house)
     assert not await proof(house)

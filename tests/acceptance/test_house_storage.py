@@ -81,7 +81,7 @@ async def test_r21_postgresql_stops_at_once_while_calls_go_on(own_postgres_serve
         assert row["customer_id"]
         assert "main=3" in row["keys"]
 
-        talk(house, 60.0)
+        talk(house, 600.0)
         talking = await house.call("13700000801", steps=TO_COMPLAINTS)
         await house.state_of(talking, "talking")
         gather = await house.call("13700000802", steps=TO_GATHER)
@@ -92,7 +92,7 @@ async def test_r21_postgresql_stops_at_once_while_calls_go_on(own_postgres_serve
         async def delayed() -> bool:
             return bool((await pings(house))["saving"])
 
-        await until(delayed, 20.0, saying="nobody says that saving is delayed")
+        await until(delayed, saying="nobody says that saving is delayed")
 
         async def served() -> bool:
             return all(agent.talking for agent in house.agents.values())
@@ -107,7 +107,7 @@ async def test_r21_postgresql_stops_at_once_while_calls_go_on(own_postgres_serve
             return not (await pings(house))["saving"]
 
         await until(stored, 30.0, saying="saving stays delayed")
-        records = [*await end_all([talking, late]), await gather.ended(5)]
+        records = [*await end_all([talking, late]), await gather.ended()]
         await settle(house, records, 30.0)
         for one in records:
             facts = house.rows(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fixtures_switch import CACHE
+from waiting import PATIENCE, SLACK
 
 from lab import Customer, Habits, HangUp, Lab, LabBinary, Listen, Phone, Press, Speak, Stay, script
 from lab.customers import Person
@@ -104,11 +105,11 @@ EXTENSIONS_CONF = """
 [inbound]
 exten = 4008001234,1,Set(CDR(callid)=${CHANNEL(pjsip,call-id)})
  same = n,Answer()
- same = n,Read(KEY,,1,,1,3)
+ same = n,Read(KEY,,1,,1,15)
  same = n,Set(CDR(keys)=${KEY})
  same = n,GotoIf($["${KEY}" = "1"]?queue)
  same = n,GotoIf($["${KEY}" = "8"]?bye)
- same = n,Read(MORE,,4,,1,2)
+ same = n,Read(MORE,,4,,1,15)
  same = n,Set(CDR(keys)=${KEY}${MORE})
  same = n(queue),Queue(service,,,,30)
  same = n(bye),Hangup()
@@ -193,13 +194,13 @@ class House:
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
-        await until(lambda: "ully booted" in self.cli_now("core waitfullybooted"), 30)
+        await until(lambda: "ully booted" in self.cli_now("core waitfullybooted"), 60)
 
     def cli_now(self, command: str) -> str:
         done = subprocess.run(
             [*self.binary.argv, "-C", str(self.folder / "etc" / "asterisk.conf"), "-rx", command],
             env={**os.environ, **self.binary.environment},
-            capture_output=True, text=True, timeout=20, check=False,
+            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         return done.stdout
 
@@ -235,7 +236,7 @@ class House:
         return max(rows, key=lambda row: row.disposition == "ANSWERED" and bool(row.agent), default=None)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait for a state, looking every 50 ms."""
     limit = asyncio.get_running_loop().time() + seconds
     while not await asyncio.to_thread(condition):
@@ -304,11 +305,15 @@ async def test_agents_answer_talk_and_hang_up(lab: Lab, house: House) -> None:
     records = [await call.ended() for call in placed]
     assert [record.hung_up_by for record in records] == ["far"] * 3
     await until(lambda: lab.counts().of("agent", "answered") == 3)
-    legs = [record for record in lab.records() if record.kind == "agent"]
-    assert all(leg.hung_up_by == "lab" and 0.5 < leg.talk_seconds < 2.5 for leg in legs)
-    await until(lambda: all(house.row(record.call_id) for record in records))
-    served = {row.agent for record in records if (row := house.row(record.call_id))}
-    assert served == {leg.called for leg in legs}
+    # The queue may ring a phone that has just answered; it refuses.
+    legs = [record for record in lab.records() if record.kind == "agent" and record.answer]
+    assert all(leg.hung_up_by == "lab" and 0.5 < leg.talk_seconds < 1.2 + SLACK for leg in legs)
+
+    def served() -> list[str]:
+        return [row.agent for record in records if (row := house.row(record.call_id)) and row.agent]
+
+    await until(lambda: len(served()) == 3)
+    assert set(served()) == {leg.called for leg in legs}
 
 
 async def test_agents_miss_and_decline(lab: Lab, house: House) -> None:
@@ -317,12 +322,17 @@ async def test_agents_miss_and_decline(lab: Lab, house: House) -> None:
     misser.habits = Habits(misses=1.0)
     decliner.habits = Habits(declines=1.0, answers_after=(0.1, 0.2))
     worker.habits = Habits(declines=1.0, answers_after=(0.1, 0.2))
-    placed = await lab.dial(customer(steps=(Listen(seconds=0.2), Press(keys="1"), Stay(seconds=11.0))))
-    record = await placed.ended()
-    assert record.hung_up_by == "lab"
-    outcomes = {(leg.called, leg.outcome, leg.sip_code) for leg in lab.records() if leg.kind == "agent"}
-    assert (misser.phone.endpoint, "cancelled", 487) in outcomes
-    assert (decliner.phone.endpoint, "busy", 486) in outcomes
+    placed = await lab.dial(customer(steps=(Listen(seconds=0.2), Press(keys="1"), Stay(seconds=60.0))))
+    wanted = {(misser.phone.endpoint, "cancelled", 487), (decliner.phone.endpoint, "busy", 486)}
+    await until(
+        lambda: (
+            wanted
+            <= {(leg.called, leg.outcome, leg.sip_code) for leg in lab.records() if leg.kind == "agent"}
+        )
+    )
+    assert not placed.over
+    await placed.hang_up()
+    assert (await placed.ended()).hung_up_by == "lab"
 
 
 async def test_hang_ups_are_told_apart(lab: Lab, house: House) -> None:
@@ -367,7 +377,7 @@ async def test_steered_by_hand(lab: Lab, house: House) -> None:
     await placed.press("9")
     assert not line.gone
     await placed.hang_up()
-    record = await placed.ended(5)
+    record = await placed.ended()
     assert (record.keys_sent, record.hung_up_by) == ("9", "lab")
 
 
@@ -387,7 +397,7 @@ async def test_numbers_outside(lab: Lab, house: House) -> None:
     }
     for number in expected:
         await house.cli(f"channel originate Local/{number}@out application Wait 8")
-    await until(lambda: lab.counts().total("outside") == len(expected), 30)
+    await until(lambda: lab.counts().total("outside") == len(expected))
     seen = {record.called: (record.person, record.sip_code, record.outcome) for record in lab.records()}
     assert seen == expected
     assert len({record.call_id for record in lab.records()}) == len(expected)
@@ -423,10 +433,10 @@ async def test_both_sides_can_be_made_to_hang_up_at_once(lab: Lab, house: House)
     await until(lambda: sum(agent.talking for agent in agents) == 2)
     talking = [agent for agent in agents if agent.talking]
     await talking[0].hang_up()
-    await until(lambda: lab.counts().of("customer", "answered") == 1, 3)
+    await until(lambda: lab.counts().of("customer", "answered") == 1)
     (rest,) = [call for call in placed if not call.over]
     await rest.hang_up()
-    assert (await rest.ended(1)).hung_up_by == "lab"
+    assert (await rest.ended()).hung_up_by == "lab"
     (first,) = [record for record in lab.records() if record.kind == "customer" and record.id != rest.id]
     assert first.hung_up_by == "far"
 
@@ -438,7 +448,7 @@ async def test_cancelling_a_run_ends_its_calls(lab: Lab, house: House) -> None:
     run = lab.run_customers(visits)
     await until(lambda: sum(bool(call.answer) for call in lab.book.open_calls) == len(visits))
     run.cancel()
-    await until(lambda: not lab.book.open_calls, 5)
+    await until(lambda: not lab.book.open_calls)
     assert lab.counts().of("customer", "answered") == len(visits)
 
 
@@ -451,11 +461,11 @@ async def test_a_killed_lab_leaves_no_process(lab_binary: LabBinary, tmp_path: P
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     pid_file = tmp_path / "lab" / "run" / "asterisk.pid"
-    await until(lambda: pid_file.exists() and pid_file.read_text().strip(), 20)
+    await until(lambda: pid_file.exists() and pid_file.read_text().strip())
     pid = int(pid_file.read_text())
     process.kill()
     await process.wait()
-    await until(lambda: not Path(f"/proc/{pid}").exists(), 5)
+    await until(lambda: not Path(f"/proc/{pid}").exists())
 
 
 async def test_speaks_a_sound(lab: Lab, house: House) -> None:
@@ -472,7 +482,7 @@ async def test_nothing_stays_behind(lab_binary: LabBinary, tmp_path: Path) -> No
     begin = asyncio.get_running_loop().time()
     lab = Lab(lab_binary, tmp_path / "lab", trunk=("127.0.0.1", 9))
     await lab.start()
-    assert asyncio.get_running_loop().time() - begin < 5
+    assert asyncio.get_running_loop().time() - begin < 5 + SLACK
     pid, port = lab.network.pid, lab.sip_port
     assert pid
     await lab.stop()
@@ -529,12 +539,12 @@ async def test_sipp_walks_the_menu_by_info(sipp: Sipp, house: House) -> None:
 async def test_sipp_sees_the_dealership_hang_up(sipp: Sipp, house: House) -> None:
     """A BYE from the dealership is the end of a call that went well."""
     run = await sipp.run(
-        "uac_ivr_info", target=("127.0.0.1", house.port), called="4008001234", keys=((0.3, "8"),), stay=5.0
+        "uac_ivr_info", target=("127.0.0.1", house.port), called="4008001234", keys=((0.3, "8"),), stay=20.0
     )
     assert run.exit_code == 0, run.errors
     (call,) = run.calls
     assert call.ended_by == "dealership"
-    assert call.start < call.answer < call.end < call.answer + 3
+    assert call.start < call.answer < call.end < call.answer + 3 + SLACK
 
 
 async def test_sipp_gives_up_or_is_refused(sipp: Sipp, house: House) -> None:
@@ -542,7 +552,7 @@ async def test_sipp_gives_up_or_is_refused(sipp: Sipp, house: House) -> None:
     target = ("127.0.0.1", house.port)
     run = await sipp.run("uac_cancel", target=target, called="4008000000", stay=0.3)
     assert [(call.code, call.ended_by, call.answer) for call in run.calls] == [(487, "caller", 0.0)]
-    run = await sipp.run("uac_hangup_early", target=target, called="4008009999", deadline=10)
+    run = await sipp.run("uac_hangup_early", target=target, called="4008009999", deadline=30)
     assert [(call.code, call.answered) for call in run.calls] == [(503, False)]
     assert run.exit_code != 0
 

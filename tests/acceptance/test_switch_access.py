@@ -26,6 +26,7 @@ from fixtures_switch import (
     switch_options,
     until,
 )
+from waiting import PATIENCE
 
 from telephony.asterisk import names
 from telephony.asterisk.install import AsteriskBinary
@@ -116,10 +117,15 @@ async def test_a_pause_does_not_reach_the_fallback_queue(switch: RunningSwitch) 
 
 
 async def test_log_has_no_complaint(switch: RunningSwitch) -> None:
-    """The rendered files load without an error, and warn of nothing but the wanted catch-all patterns."""
+    """The rendered files load without an error, and warn of nothing but the wanted catch-all patterns.
+
+    pjproject's own word on a SIP message that came while Asterisk was loading its modules says nothing of our
+    files: it depends on when the message came.
+    """
     text = (switch.log / "messages.log").read_text()
     bad = [line for line in text.splitlines() if " ERROR[" in line or " WARNING[" in line]
-    assert [line for line in bad if "'_!'" not in line] == []
+    known = ("'_!'", "registered during operation. Enable PJSIP_SAFE_MODULE")
+    assert [line for line in bad if not any(one in line for one in known)] == []
 
 
 async def test_new_phone_needs_only_a_reload(switch: RunningSwitch) -> None:
@@ -161,7 +167,7 @@ async def test_kept_running(make_switch: MakeSwitch) -> None:
     keeper = asyncio.create_task(switch.process.keep_running(first_wait=0.1))
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    await until(lambda: switch.process.pid not in (None, first), 20.0, saying="a new process")
+    await until(lambda: switch.process.pid not in (None, first), saying="a new process")
     await switch.process.wait_ready()
     keeper.cancel()
     await asyncio.gather(keeper, return_exceptions=True)
@@ -174,7 +180,7 @@ async def test_last_words_are_told(asterisk_binary: AsteriskBinary, switch_folde
     process = AsteriskProcess(binary=broken, folder=folder)
     await process.start()
     with pytest.raises(NotStarted, match="the disk is full"):
-        await process.wait_ready(20)
+        await process.wait_ready(PATIENCE)
     assert not process.running
 
 
@@ -200,11 +206,11 @@ def test_run_in_the_foreground_and_stop(asterisk_binary: AsteriskBinary, switch_
         assert process.stdout is not None
         assert "is ready" in process.stdout.readline()
         pid = int((data / "asterisk" / "run" / "asterisk.pid").read_text())
-        with socket.create_connection(("127.0.0.1", options.switch.ami_port), 2) as ami:
+        with socket.create_connection(("127.0.0.1", options.switch.ami_port), PATIENCE) as ami:
             assert ami.recv(100).startswith(b"Asterisk Call Manager")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    deadline = time.monotonic() + 5
+        assert process.wait(PATIENCE) == 0
+    deadline = time.monotonic() + PATIENCE
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
@@ -235,7 +241,7 @@ asyncio.run(main())
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
@@ -249,7 +255,7 @@ async def test_browser_phones_reach_the_websocket(switch: RunningSwitch) -> None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         request = "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", ""])
         writer.write(request.encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = (await reader.readuntil(b"\r\n\r\n")).decode()
         writer.close()
         await writer.wait_closed()

@@ -21,6 +21,7 @@ from fixtures_switch import (
     register,
     until,
 )
+from waiting import PATIENCE
 
 from telephony.asterisk import names
 
@@ -55,10 +56,11 @@ class Talk:
 
 async def _legs(switch: RunningSwitch) -> tuple[str, str] | None:
     rows = [line.split("!") for line in (await switch.command("core show channels concise")).splitlines()]
-    up = {row[0] for row in rows if len(row) > 5 and row[4] == "Up"}
-    customer = next((name for name in up if names.TRUNK in name), "")
-    agent = next((name for name in up if DESK.endpoint in name), "")
-    return (customer, agent) if customer and agent else None
+    # An answered phone is not in the bridge yet, and what is redirected before that is still the dialplan's.
+    bridge = {row[0]: row[12] for row in rows if len(row) > 12 and row[4] == "Up" and row[12]}
+    customer = next((name for name in bridge if names.TRUNK in name), "")
+    agent = next((name for name in bridge if DESK.endpoint in name), "")
+    return (customer, agent) if customer and agent and bridge[customer] == bridge[agent] else None
 
 
 @pytest_asyncio.fixture
@@ -69,7 +71,7 @@ async def talk(switch: RunningSwitch, sipp: StartSipp, make_service: MakeService
 
     phone = await register(sipp, switch)
     await make_service(switch, to_agent)
-    caller = await sipp(switch, "caller", stay=9000)
+    caller = await sipp(switch, "caller_stays")
     customer, agent = await until(lambda: _legs(switch), saying="customer and agent talk")
     manager, answer = await Manager.login(
         switch, switch.options.switch.ami_actions_user, SECRETS.ami_actions_secret
@@ -107,6 +109,7 @@ async def test_hold_and_back(talk: Talk) -> None:
         )
 
     await until(together, saying="they talk again")
+    await talk.switch.hang_up()
     assert await talk.caller.done() == 0, talk.caller.errors()
 
 
@@ -119,6 +122,7 @@ async def test_transfer_to_a_queue(talk: Talk) -> None:
     await talk.redirect(talk.customer, names.TRANSFER, "queue-sales")
     await until(lambda: talk.switch.entered("sales"), saying="in the queue")
     await until(lambda: talk.phone.conversations() == 1, saying="the agent's leg has ended")
+    await talk.switch.hang_up()
     assert await talk.caller.done() == 0, talk.caller.errors()
 
 
@@ -126,6 +130,7 @@ async def test_transfer_nobody_takes_returns_to_the_queue(talk: Talk) -> None:
     """A phone that is away does not end the call: head of the queue the call came by."""
     await talk.redirect(talk.customer, names.TRANSFER, "agent-pTestsBrowser001")
     await until(lambda: talk.switch.entered("service"), saying="back in the queue")
+    await talk.switch.hang_up()
     assert await talk.caller.done() == 0, talk.caller.errors()
 
 
@@ -145,7 +150,7 @@ async def test_a_phone_that_cannot_be_rung_opens_no_channel(switch: RunningSwitc
         Async="true",
     )
     assert answer["Response"] == "Success", answer
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while b"Event: OriginateResponse" not in await events.reader.readuntil(b"\r\n\r\n"):
             pass
     await orders.ask("CoreStatus")

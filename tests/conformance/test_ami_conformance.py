@@ -73,7 +73,7 @@ async def peer(make_real: MakeSwitch | None) -> AsyncIterator[Peer]:
 
     link = AsteriskLink(options, on_events=on_events, on_resync=on_resync, timing=Timing(), **secrets)
     async with link:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await link.wait_ready()
         yield Peer(link, resyncs, events)
     if fake is not None:

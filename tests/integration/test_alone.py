@@ -128,10 +128,10 @@ def test_a_database_that_was_restarted_is_taken_again(own_postgres_server: Any) 
     lock.take()
     try:
         server.stop(signal.SIGQUIT)
-        until(lambda: lock.trouble is not None, 10, "nobody noticed that the lock is gone")
+        until(lambda: lock.trouble is not None, 30, "nobody noticed that the lock is gone")
         assert "taken again when the database answers" in str(lock.trouble)
         server.start()
-        until(lambda: lock.trouble is None, 10, "the lock was not taken again")
+        until(lambda: lock.trouble is None, 30, "the lock was not taken again")
         with pytest.raises(DatabaseTaken, match="ours"):
             Alone(str(lock._engine.url.render_as_string()), name="second").take(0.1)
     finally:
@@ -162,7 +162,7 @@ async def test_a_lock_lost_to_another_is_said_until_the_other_ends(
         await asyncio.to_thread(until, lambda: "Another" in str(lock.trouble), 10, "the loss is not said")
         assert "the other" in str(await service._check_alone())
         other.release()
-        await asyncio.to_thread(until, lambda: lock.trouble is None, 10, "not taken again")
+        await asyncio.to_thread(until, lambda: lock.trouble is None, 30, "not taken again")
         assert await service._check_alone() is None
     finally:
         other.release()
@@ -180,7 +180,7 @@ def test_our_own_lost_connection_does_not_lock_us_out(postgres_url: str) -> None
         lock._connection = None  # as after an error of the wire; the old one stays open at the server
         lock._engine = make_engine(postgres_url, writer=False, size=1, pool_seconds=5)
         lock.trouble = "cut"
-        until(lambda: lock.trouble is None, 10, "our own old connection kept us out")
+        until(lambda: lock.trouble is None, 30, "our own old connection kept us out")
     finally:
         lock.release()
         assert old is not None

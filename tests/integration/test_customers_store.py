@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from crm.records.customers import BadRecord, CustomerNotFound, NumberTaken, VinTaken
 from crm.records.matching import MatchKind
 from crm.records.vehicles import Role
-from storage import customers, vehicles
+from storage import customers, matching, search, vehicles
 from storage.database import Database
 from telephony.clock import Clock
 from telephony.numbers import E164
@@ -63,21 +63,21 @@ def test_who_is_calling(database: Database, clock: Clock) -> None:
     ids = database.write_now(lambda connection: house(connection, clock))
 
     def ask(connection: Connection) -> None:
-        one = customers.identify(connection, "13800000001")
+        one = matching.identify(connection, "13800000001")
         assert (one.kind, one.customer_id, one.explained) == (MatchKind.ONE, ids["li"], "number")
-        several = customers.identify(connection, "+86 138 0000 0002")
+        several = matching.identify(connection, "+86 138 0000 0002")
         assert (several.kind, several.customer_id) == (MatchKind.SEVERAL, None)
         assert {candidate.customer_id for candidate in several.candidates} == {ids["li"], ids["han"]}
-        assert customers.identify(connection, "13899999999").explained == "unknown_number"
-        assert customers.identify(connection, "anonymous").explained == "hidden_number"
-        assert customers.identify(connection, "1380000000").explained == "unreadable_number"
-        assert customers.identify(connection, "1" * 40).kind is MatchKind.NONE
-        assert {one.customer_id for one in customers.find_by_plate(connection, "沪 AD12345")} == {ids["li"]}
-        assert {one.customer_id for one in customers.find_by_plate(connection, "沪A12345")} == {
+        assert matching.identify(connection, "13899999999").explained == "unknown_number"
+        assert matching.identify(connection, "anonymous").explained == "hidden_number"
+        assert matching.identify(connection, "1380000000").explained == "unreadable_number"
+        assert matching.identify(connection, "1" * 40).kind is MatchKind.NONE
+        assert {one.customer_id for one in matching.find_by_plate(connection, "沪 AD12345")} == {ids["li"]}
+        assert {one.customer_id for one in matching.find_by_plate(connection, "沪A12345")} == {
             ids["li"],
             ids["han"],
         }
-        assert customers.find_by_plate(connection, "'; DROP TABLE vehicles; --") == []
+        assert matching.find_by_plate(connection, "'; DROP TABLE vehicles; --") == []
 
     database.read_now(ask)
 
@@ -86,7 +86,7 @@ def test_tails_as_typed_on_a_telephone_and_on_a_keyboard(database: Database, clo
     ids = database.write_now(lambda connection: house(connection, clock))
 
     def found(connection: Connection, find: str, tail: str, among: tuple[str, ...] = ()) -> set[str]:
-        return {one.customer_id for one in getattr(customers, find)(connection, tail, among)}
+        return {one.customer_id for one in getattr(matching, find)(connection, tail, among)}
 
     def ask(connection: Connection) -> None:
         both = {ids["li"], ids["han"]}
@@ -112,12 +112,12 @@ def test_a_number_moves_to_another_customer(database: Database, clock: Clock) ->
     assert not database.write_now(
         lambda connection: customers.end_contact(connection, ids["li"], FAMILY, later)
     )
-    match = database.read_now(lambda connection: customers.identify(connection, FAMILY))
+    match = database.read_now(lambda connection: matching.identify(connection, FAMILY))
     assert match.customer_id == ids["han"]
     history = database.read_now(lambda connection: customers.contacts_of(connection, ids["li"], ended=True))
     assert [(contact.number, contact.ended_at) for contact in history] == [(LI, None), (FAMILY, later)]
     database.write_now(lambda connection: customers.add_contact(connection, ids["li"], FAMILY, later))
-    match = database.read_now(lambda connection: customers.identify(connection, FAMILY))
+    match = database.read_now(lambda connection: matching.identify(connection, FAMILY))
     assert match.kind is MatchKind.SEVERAL
 
 
@@ -160,7 +160,7 @@ def test_records_change_and_refuse(database: Database, clock: Clock) -> None:
         )
     )
     assert (vehicle.mileage, vehicle.plate) == (15000, "沪B99999")
-    assert database.read_now(lambda connection: customers.find_by_plate(connection, "沪A12345")) == []
+    assert database.read_now(lambda connection: matching.find_by_plate(connection, "沪A12345")) == []
 
 
 @pytest.mark.parametrize(
@@ -186,5 +186,5 @@ def test_records_change_and_refuse(database: Database, clock: Clock) -> None:
 def test_search_is_literal(database: Database, clock: Clock, text: str, names: set[str]) -> None:
     """S10: what is typed means itself."""
     database.write_now(lambda connection: house(connection, clock))
-    found = database.read_now(lambda connection: customers.search(connection, text))
+    found = database.read_now(lambda connection: search.find_customers(connection, text))
     assert {customer.name for customer in found} == names

@@ -14,6 +14,7 @@ from access.requests import KeyReused, Once
 from access.users import Principal, Via
 from config.desk import HouseDesk
 from storage.database import Database, StorageUnavailable
+from telephony.agents import AgentState
 from telephony.control import Control
 from telephony.fences import DialRefused, Fences, Pace, TooManyCalls
 from telephony.numbers import parse
@@ -47,9 +48,6 @@ def desk_over(database: Database, clock: FrozenClock, line: Line, *, a_second: f
         if line.log_trouble is not None:
             raise line.log_trouble
 
-    async def phones_of(agent_id: str) -> list[str]:
-        return ["pabcdef"]
-
     async def moves(agent_id: str, *, call_id: str) -> None:
         return None
 
@@ -63,9 +61,11 @@ def desk_over(database: Database, clock: FrozenClock, line: Line, *, a_second: f
         open_outbound=open_outbound,
         targets=frozenset,
     )
+    seat = SimpleNamespace(state=AgentState.READY, phone="pabcdef")
     return HouseDesk(
-        agents=SimpleNamespace(board={}, phones_of=phones_of, dials=moves, dialed_nothing=moves),  # type: ignore[arg-type]
+        agents=SimpleNamespace(board={"U1": seat}, dials=moves, dialed_nothing=moves),  # type: ignore[arg-type]
         control=control,
+        returning=SimpleNamespace(),  # type: ignore[arg-type]
         board=SimpleNamespace(),  # type: ignore[arg-type]
         database=database,
         clock=clock,

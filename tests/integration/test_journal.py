@@ -8,7 +8,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from waiting import PATIENCE, SLACK, until
 
 from access.ids import new_id
 from storage import calls as store
@@ -89,14 +90,6 @@ async def running(database: Database, folder: Path, **options: Any) -> AsyncIter
     finally:
         journal.stop()
         await asyncio.wait_for(task, 30)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    for _ in range(int(seconds * 100)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen in time")
 
 
 async def test_a_fact_is_stored_with_its_call_when_record_returns(database: Database, tmp_path: Path) -> None:
@@ -239,7 +232,7 @@ async def test_r21_facts_spool_while_postgres_is_down_and_are_imported_in_order(
         await journal.record(*ivr_call(1)[:3])
         own_postgres_server.stop(signal.SIGQUIT)
         for each in ivr_call(1)[3:]:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 await journal.record(each)
         for call in range(2, 30):
             journal.record_soon(*ivr_call(call))
@@ -276,12 +269,12 @@ async def test_r21_what_was_spooled_before_a_crash_is_stored_at_the_next_start(
 async def test_what_is_secured_is_in_the_file_at_once_and_in_its_row_soon(
     database: Database, tmp_path: Path
 ) -> None:
-    async with running(database, tmp_path, pace_seconds=0.3) as journal:
+    async with running(database, tmp_path, pace_seconds=1.0) as journal:
         await journal.record(*ivr_call(1)[:3])
         await asyncio.gather(*(journal.secure(each) for each in ivr_call(1)[3:]))
         assert list(Ahead(tmp_path).left()) == ivr_call(1)[3:]
         before = await database.read(store.find)
-        assert before.calls[0].keys == ""  # the next transaction is 0.3 s away
+        assert before.calls[0].keys == ""  # the next transaction is a second away
         await until(lambda: journal.state().stored >= len(ivr_call(1)))
         (call,) = (await database.read(store.find)).calls
         assert (call.keys, call.state) == ("menu=1", CallState.ENDED)
@@ -292,7 +285,7 @@ async def test_what_was_secured_before_a_crash_is_stored_at_the_next_start(
     database: Database, tmp_path: Path
 ) -> None:
     dead = Journal(database, system="careline", number_of=number_of, spool_folder=tmp_path)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await dead.secure(*ivr_call(1))  # nobody runs it: its transaction never comes
     with dead._ahead.path.open("ab") as file:
         file.write(b'["ami","torn')
@@ -338,15 +331,22 @@ async def test_a_torn_line_swallows_nothing_and_an_unknown_one_is_put_aside(
 async def test_the_file_ahead_is_bounded_while_transactions_are_slow(
     database: Database, tmp_path: Path
 ) -> None:
+    go_on = threading.Event()
+
     def slow(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+        go_on.wait(PATIENCE)  # slower than any disk
         time.sleep(0.03)
 
-    async with running(database, tmp_path, before=lambda journal: journal.react(slow)) as journal:
+    async with running(
+        database, tmp_path, before=lambda journal: journal.react(slow), patience_seconds=PATIENCE
+    ) as journal:
         largest = 0
         for call in range(40):
             held = [replace(each, data={**each.data, "note": "x" * 8000}) for each in ivr_call(call)]
             await asyncio.gather(*(journal.secure(each) for each in held))
             largest = max(largest, journal._ahead.size)
+            if largest > 1024 * 1024:
+                go_on.set()  # from here on callers wait for the transaction
         assert 1024 * 1024 < largest < 1.2 * 1024 * 1024
     assert journal._ahead.size == 0
     assert (await database.read(store.find)).total == 40
@@ -393,7 +393,7 @@ async def test_r23_a_database_locked_from_outside_makes_nobody_wait(
             holder.execute("BEGIN IMMEDIATE")
             started = asyncio.get_running_loop().time()
             await asyncio.gather(*(journal.record(*ivr_call(call)) for call in range(2, 12)))
-            assert asyncio.get_running_loop().time() - started < 1.5
+            assert asyncio.get_running_loop().time() - started < 1.5 + SLACK  # the lock is held all the while
             assert journal.saving_delayed
             await asyncio.sleep(2.5)  # longer than SQLite waits: the transaction fails and is tried again
             await journal.record(*ivr_call(12))

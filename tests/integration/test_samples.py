@@ -6,7 +6,7 @@ from collections import Counter
 
 from crm.records.matching import MatchKind
 from crm.records.vehicles import PlateKind, parse_plate, vin_checks
-from storage import customers, samples, vehicles
+from storage import matching, samples, search, vehicles
 from storage.database import Database
 from telephony.clock import Clock
 
@@ -24,7 +24,7 @@ def test_the_sample_has_what_a_dealership_has(database: Database, clock: Clock) 
     database.write_now(lambda connection: samples.load(connection, clock.now()))
     callers = samples.sample_callers()
     answers = {
-        number: database.read_now(lambda connection, number=number: customers.identify(connection, number))  # type: ignore[misc]
+        number: database.read_now(lambda connection, number=number: matching.identify(connection, number))  # type: ignore[misc]
         for number in callers.numbers
     }
     kinds = Counter(match.kind for match in answers.values())
@@ -39,7 +39,7 @@ def test_the_sample_has_what_a_dealership_has(database: Database, clock: Clock) 
 
 def test_sample_vehicles_are_well_formed(database: Database, clock: Clock) -> None:
     database.write_now(lambda connection: samples.load(connection, clock.now()))
-    person = database.read_now(lambda connection: customers.search(connection, "C000001"))[0]
+    person = database.read_now(lambda connection: search.find_customers(connection, "C000001"))[0]
     cars = database.read_now(lambda connection: vehicles.vehicles_of(connection, person.id))
     assert len(cars) >= 2
     for car, _role in cars:

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, make_url, text
+from waiting import SLACK, until
 
 from config.settings import Settings
-from storage import customers, migrations
+from storage import customers, migrations, search
 from storage.database import Database, StorageUnavailable
 from telephony.clock import Clock
 
@@ -57,7 +58,12 @@ async def test_cancelled_requests_leave_no_connection_behind(database: Database)
     assert await database.write(slow) == 1
     if not database.is_sqlite:
         idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = current_database()"
-        assert await database.read(lambda connection: connection.execute(text(idle)).scalar_one()) == 0
+
+        async def rested() -> bool:
+            return await database.read(lambda connection: connection.execute(text(idle)).scalar_one()) == 0
+
+        # The waits were given up; the work goes on to its end.
+        await until(rested, saying="transactions left open")
 
 
 def test_writers_and_readers_wait_their_turn(
@@ -143,7 +149,7 @@ def test_killed_in_a_transaction(sqlite_url: str, open_database: Callable[..., D
             lambda connection: connection.execute(text("PRAGMA integrity_check")).scalar_one()
         )
         assert whole == "ok"
-        assert len(database.read_now(lambda c, last=last: customers.search(c, last))) == 1  # type: ignore[misc]
+        assert len(database.read_now(lambda c, last=last: search.find_customers(c, last))) == 1  # type: ignore[misc]
 
 
 def _add_many(database: Database, clock: Clock, number: int) -> None:
@@ -199,9 +205,9 @@ async def test_r21_a_host_that_never_answers_holds_nobody(black_hole: int, query
     began = time.monotonic()
     try:
         with pytest.raises(StorageUnavailable, match="timeout"):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 await database.ping()
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 6 + SLACK
     finally:
         database.close(patience_seconds=0.1)
 
@@ -211,4 +217,4 @@ def test_r21_also_commands_and_migrations_are_not_held(black_hole: int) -> None:
     began = time.monotonic()
     with pytest.raises(StorageUnavailable, match="timeout"):
         migrations.state(f"postgresql+psycopg://careline@127.0.0.1:{black_hole}/careline")
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 12 + SLACK

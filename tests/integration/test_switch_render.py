@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -13,7 +14,14 @@ import pytest
 from config.secrets import SecretsError, keep_secrets, switch_secrets, warnings
 from telephony.asterisk.install import AsteriskBinary, InstallError, ensure_asterisk, ensure_tools, find_tool
 from telephony.asterisk.render import RenderError, SwitchSecrets, render
-from telephony.options import RecordingOptions, SwitchOptions, TelephonyOptions, TrunkOptions
+from telephony.options import (
+    BrowserPhoneOptions,
+    RecordingOptions,
+    SwitchOptions,
+    TelephonyOptions,
+    TrunkOptions,
+)
+from telephony.phones import Phone, PhoneKind
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = SwitchSecrets(ami_events_secret="e" * 24, ami_actions_secret="a" * 24, agi_secret="g" * 24)
@@ -170,3 +178,32 @@ def test_c08_nothing_is_recorded_unless_the_house_records(tmp_path: Path, binary
         text = (layout.etc / "extensions.conf").read_text()
         lines = [line for line in text.splitlines() if not line.lstrip().startswith(";")]
         assert any("MixMonitor" in line for line in lines) is enabled
+
+
+def test_every_way_to_a_phone_tells_it_which_call_rings(tmp_path: Path, binary: AsteriskBinary) -> None:
+    """A page finds the record of the call it answers by this header, never by guessing."""
+    phone = Phone(endpoint="pabc", secret="s" * 20, kind=PhoneKind.BROWSER, owner_id="01A")
+    folder = render(TelephonyOptions(), SECRETS, (phone,), binary, tmp_path / "data", [])
+    plan = (folder.layout.etc / "extensions.conf").read_text()
+    ways = [
+        line
+        for line in plan.splitlines()
+        if re.search(r"Queue\(|Dial\(PJSIP/(pabc|\$\{CL_TO\})", line) and "same =>" in line
+    ]
+    assert len(ways) >= 7
+    assert [line for line in ways if "b(careline-tag^s^1(${CL_CALL}))" not in line] == []
+    assert "PJSIP_HEADER(add,X-Careline-Call)=${CL_CALL}" in plan
+
+
+def test_browsers_behind_nat_are_offered_the_outer_address(tmp_path: Path, binary: AsteriskBinary) -> None:
+    outer = BrowserPhoneOptions(media_addresses={"192.168.1.10": "203.0.113.7"})
+    folder = render(TelephonyOptions(browser_phone=outer), SECRETS, (), binary, tmp_path / "data", [])
+    text = (folder.layout.etc / "rtp.conf").read_text()
+    assert "[ice_host_candidates]\n192.168.1.10 => 203.0.113.7,include_local_address\n" in text
+    plain = render(TelephonyOptions(), SECRETS, (), binary, tmp_path / "data", [])
+    assert plain.changed == {"rtp.conf"}
+    assert plain.reloads == ("res_rtp_asterisk.so",)
+    assert "ice_host" not in (folder.layout.etc / "rtp.conf").read_text()
+    evil = BrowserPhoneOptions(media_addresses={"192.168.1.10": "203.0.113.7\nstunaddr=evil"})
+    with pytest.raises(RenderError, match=r"browser_phone\.media_addresses"):
+        render(TelephonyOptions(browser_phone=evil), SECRETS, (), binary, tmp_path / "data", [])

@@ -15,6 +15,7 @@ from crm.consent.optouts import Channel, OptOutSource, Purpose
 from crm.options import TaskOptions
 from crm.tasks.tasks import Caller, Task, TaskKind, TaskNotFound, TaskState, TaskTaken
 from storage import customers, optouts, tasks
+from storage.call_tasks import CallTasks
 from storage.database import Database
 from storage.tables.access import users
 from storage.tables.calls import calls
@@ -28,7 +29,7 @@ from telephony.options import CalendarOptions
 NUMBER = "+8613800000001"
 MINUTE = timedelta(minutes=1)
 HOURS = WorkingTime.from_options(CalendarOptions())
-REACTION = tasks.CallTasks(HOURS, TaskOptions(), promise=timedelta(minutes=30))
+REACTION = CallTasks(HOURS, TaskOptions(), promise=timedelta(minutes=30))
 
 
 def ended(call_id: str, at: datetime, outcome: Outcome, number: str | None = NUMBER, **more: object) -> Call:
@@ -378,7 +379,9 @@ def test_opt_outs_hold_once_and_can_be_withdrawn(database: Database, clock: Cloc
         )
 
     def refused(connection: Connection) -> bool:
-        found = optouts.refusal(connection, NUMBER, Purpose.ADVERTISING, Channel.TEXT, at + 2 * MINUTE)
+        found = optouts.refusal(
+            connection, NUMBER, Purpose.ADVERTISING, Channel.TEXT, at + 2 * MINUTE, key=b"k"
+        )
         return found is not None
 
     assert database.write_now(say)
@@ -392,6 +395,7 @@ def test_opt_outs_hold_once_and_can_be_withdrawn(database: Database, clock: Cloc
             channel=Channel.ALL,
             at=at + MINUTE,
             proof="signed form 7",
+            key=b"k",
         )
     )
     assert not database.read_now(refused)

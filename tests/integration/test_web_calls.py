@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from fixtures_web import Office
@@ -238,6 +242,7 @@ async def test_every_order_reaches_the_desk(office: Office) -> None:
         ("complete-transfer", {}),
         ("cancel-transfer", {}),
         ("conference", {"invited": person}),
+        ("leave", {}),
         ("pause-recording", {}),
         ("resume-recording", {}),
         ("hang-up", {}),
@@ -285,3 +290,45 @@ async def test_a_token_of_nobody_must_name_the_agent(office: Office) -> None:
         "/api/v1/calls", json={"number": "13812345678", "agent_id": office.users["agent"].id}
     )
     assert named.status == 202
+
+
+async def test_a_bar_of_the_day_opens_exactly_the_calls_it_counts(office: Office) -> None:
+    midnight = datetime.combine(
+        office.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date(), time(), ZoneInfo("Asia/Shanghai")
+    ).astimezone(UTC)
+    me, day = office.users["agent"].id, f"{midnight.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d}"
+
+    def talked(minutes: int, **values: Any) -> str:
+        at = midnight + timedelta(minutes=minutes)
+        values = {"agent_id": me, "connected_at": at + timedelta(seconds=90), **values}
+        return office.add_call(started_at=at, talk_seconds=60.0, **values).id
+
+    last, internal = talked(59), talked(10, direction=Direction.INTERNAL)
+    talked(60)
+    talked(20, agent_id=office.users["supervisor"].id)
+    talked(30, connected_at=None)
+    out = talked(40, direction=Direction.OUTBOUND)
+    browser = await office.signed_in("agent")
+    numbers = await (await browser.get(f"/api/v1/me/numbers?day={day}")).json()
+    assert [one["calls"] for one in numbers["by_hour"]] == [3, 1], "by the hour they began in"
+
+    async def rows(query: str) -> list[str]:
+        page = await (await browser.get(f"/calls?{query}")).text()
+        return re.findall(r'<tr data-id="(\w+)"', page)
+
+    assert await rows(f"mine=true&since={day}&hour=0") == [last, out, internal]
+    assert await rows(f"mine=true&since={day}&until={day}&direction=received&hour=0") == [last, internal]
+    assert len(await rows(f"mine=true&since={day}&until={day}")) == 4
+    assert await rows(f"since={day}&mine=true&direction=internal") == [internal]
+    assert await rows(f"since={day}&until=2026-02-30&mine=true&direction=internal") == [], "that is no day"
+    sent = "&".join(
+        f"{name}={quote(str(value))}"
+        for name, value in {
+            "since": midnight.isoformat(),
+            "until": (midnight + timedelta(hours=1)).isoformat(),
+            "talked": "true",
+            "agent_id": me,
+        }.items()
+    )
+    found = await (await browser.get(f"/api/v1/calls?{sent}")).json()
+    assert [one["id"] for one in found["items"]] == [last, out, internal], "the page's script asks the same"

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from fixtures_web import Office, OfficeMaker, until
+from waiting import PATIENCE, SLACK
 
 from access.permissions import Role
 from telephony.calls import CallState
@@ -140,7 +141,7 @@ async def test_s12_a_slow_body_meets_its_deadline(token_office: tuple[Office, st
     data = post(token, b"{}").replace(b"Content-Length: 2", b"Content-Length: 200")
     answer = await raw(office, data)
     assert b" 408 " in answer.split(b"\r\n")[0]
-    assert 0.9 < time.monotonic() - began < 4
+    assert 0.9 < time.monotonic() - began < 4 + SLACK
 
 
 async def test_s12_a_slow_head_is_closed(token_office: tuple[Office, str]) -> None:
@@ -148,9 +149,9 @@ async def test_s12_a_slow_head_is_closed(token_office: tuple[Office, str]) -> No
     reader, writer = await asyncio.open_connection("127.0.0.1", office.port)
     began = time.monotonic()
     writer.write(b"GET / HTTP/1.1\r\nHost:")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await reader.read() == b""
-    assert 0.9 < time.monotonic() - began < 4
+    assert 0.9 < time.monotonic() - began < 4 + SLACK
     writer.close()
 
 
@@ -169,7 +170,7 @@ async def test_s12_idle_connections_of_one_address_leave_others_alone(make_offic
     assert office.server.connections <= 50
     began = time.monotonic()
     assert (await office.browser().get("/healthz")).status == 200
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.5 + SLACK
     reader, _writer = held[-1]
     assert (await reader.read(100)).startswith(b"HTTP/1.1 503")
     for _reader, writer in held:
@@ -216,7 +217,7 @@ async def test_r27_browsers_that_never_read_are_dropped_and_others_are_not_slowe
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         stuck.append((reader, writer))
     good = await office.program(token).get("/api/v1/live")
-    await until(lambda: office.live.clients == 201, seconds=20)
+    await until(lambda: office.live.clients == 201)
     slowest = 0.0
     seen = 0
     rounds = 0
@@ -286,7 +287,7 @@ async def test_stopping_ends_streams_in_order(make_office: OfficeMaker) -> None:
     await until(lambda: office.live.clients == 1)
     began = time.monotonic()
     await office.server.stop()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 3 + SLACK
     text = (await stream.content.read()).decode()
     assert "event: bye" in text
 

@@ -110,3 +110,10 @@ def test_no_sequence_leaves_the_table_and_only_ready_agents_are_rung(events: lis
         members = wanted_members([agent])
         assert bool(members) == (agent.state is not AgentState.SIGNED_OUT)
         assert all(m.paused == (agent.state not in (AgentState.READY, AgentState.RINGING)) for m in members)
+
+
+def test_the_row_knows_which_call_rings_so_that_a_restart_does() -> None:
+    ringing = step(LI, AgentEvent.RANG, NOW, RULES, call_id="c1")
+    assert (ringing.state, ringing.call_id) == (AgentState.RINGING, "c1")
+    for event in (AgentEvent.MISSED, AgentEvent.STOPPED_RINGING, AgentEvent.SIGN_OUT, AgentEvent.PAUSE):
+        assert step(ringing, event, NOW, RULES, reason="lunch").call_id is None

@@ -314,3 +314,19 @@ def test_the_state_of_one_endpoint_can_be_asked() -> None:
     ):
         with pytest.raises(Unsendable):
             build(SimpleAction("Getvar", Variable=evil))
+
+
+def test_one_function_may_be_set_and_no_other() -> None:
+    """The header that tells a phone its call takes an id; nothing like it passes."""
+    action = SimpleAction("Originate", Channel="PJSIP/p1")
+    action.variables = {"PJSIP_HEADER(add,X-Careline-Call)": "01M81"}
+    assert b"Variable: PJSIP_HEADER(add,X-Careline-Call)=01M81\r\n" in build(action)
+    for name, value in (
+        ("PJSIP_HEADER(add,X-Careline-Call)", "01M81,SHELL(x)=1"),
+        ("PJSIP_HEADER(add,X-Careline-Call)", ""),
+        ("PJSIP_HEADER(add,Replaces)", "01M81"),
+        ("SHELL(add,X-Careline-Call)", "01M81"),
+    ):
+        action.variables = {name: value}
+        with pytest.raises(Unsendable):
+            build(action)

@@ -11,9 +11,11 @@ import pytest
 
 from telephony.agents import MISSED_CALLS, Agent, AgentEvent, AgentState, Member, Rules, step
 from telephony.calls import Call, CallId, CallState, Direction
-from telephony.control import NotPossibleNow, find_legs, invited_leg
+from telephony.control import Control, NotPossibleNow, find_legs, invited_leg
 from telephony.desk import AgentDesk
 from telephony.facts import Fact, FactKind, Source
+from telephony.fences import Fences
+from telephony.options import FenceOptions
 from telephony.ports import ActionRefused, Channel, Side
 from telephony.tracker import fold
 
@@ -261,6 +263,53 @@ async def test_the_switch_hears_of_changes_in_the_order_of_the_rows() -> None:
     assert desk.board["01LI"] == rows.agent
 
 
+async def test_the_pages_hear_who_is_ready_before_the_switch_rings_him() -> None:
+    """Whoever waits is rung at the first order; with several queues the others' orders are still on their way."""
+    queues = {"service": 0, "sales": 0}
+    rows = Rows(agent=replace(LI, state=AgentState.WRAP_UP, call_id=ID, queues=queues))
+    told: list[str] = []
+
+    class Rings(Members):
+        async def pause_member(self, member: Member, *, paused: bool) -> None:
+            told.append(f"{member.queue} {'paused' if paused else 'rings'}")
+
+    desk = desk_over(rows, Rings())
+    desk.changed = lambda agent: told.append(agent.state.value)
+    await desk.ready("01LI", actor="01LI")
+    assert told == ["ready", "sales rings", "service rings"]
+
+
+async def test_a_page_that_cannot_be_told_does_not_keep_the_switch_from_hearing() -> None:
+    rows, switch = Rows(agent=replace(LI, state=AgentState.WRAP_UP)), Members()
+    desk = desk_over(rows, switch)
+
+    def broken(_agent: Agent) -> None:
+        raise ZeroDivisionError
+
+    desk.changed = broken
+    with pytest.raises(ZeroDivisionError):
+        await desk.ready("01LI", actor="01LI")
+    assert switch.paused == {"service": False}
+
+
+async def test_rows_read_before_a_change_do_not_undo_it_on_the_board() -> None:
+    """Else his pages would take him to be in the call before, and hold the next caller back."""
+
+    class Late(Rows):
+        async def find(self) -> Sequence[Agent]:
+            read = [self.agent]
+            if self.agent.state is AgentState.WRAP_UP:
+                await desk.ready("01LI", actor="01LI")
+            return read
+
+    rows, switch = Late(agent=replace(LI, state=AgentState.WRAP_UP, call_id=ID)), Members()
+    desk = desk_over(rows, switch)
+    present = [Member(queue="service", phone=LI.phone, agent_id="01LI")]
+    assert await desk.reconcile(present, [], at=NOW) == 0
+    assert desk.board == {"01LI": rows.agent}
+    assert rows.agent.state is AgentState.READY
+
+
 async def test_a_talk_that_began_unseen_is_seen_when_the_switch_is_asked() -> None:
     """As when the events of his leg were lost; a call that only rings is none."""
     rows, switch = Rows(), Members()
@@ -278,3 +327,81 @@ async def test_a_talk_that_began_unseen_is_seen_when_the_switch_is_asked() -> No
     assert switch.paused == {"service": True}
     await desk.reconcile([], [])
     assert rows.agent.state is AgentState.WRAP_UP
+
+
+HERS = replace(CALL, agent_id="01LI")
+
+
+@dataclass
+class Line:
+    """A switch with these channels, and a call log; remembers who was hung up and what was told."""
+
+    legs: Sequence[Channel]
+    call: Call = HERS
+    ended: list[str] = field(default_factory=list)
+    told: list[Fact] = field(default_factory=list)
+
+    async def channels(self) -> Sequence[Channel]:
+        return self.legs
+
+    async def hang_up(self, channel: str) -> None:
+        self.ended.append(channel)
+
+    def live(self, call_id: str) -> Call | None:
+        return self.call if call_id == self.call.id else None
+
+    async def record(self, *facts: Fact) -> None:
+        self.told.extend(facts)
+
+
+async def leaves(line: Line, endpoint: str) -> None:
+    async def nothing(*_given: object) -> Sequence[datetime]:
+        return ()
+
+    control = Control(
+        switch=line,  # type: ignore[arg-type]
+        calls=line,
+        clock=Still(),
+        fences=Fences(options=FenceOptions()),
+        recent_dials=nothing,
+        open_outbound=nothing,  # type: ignore[arg-type]
+        targets=frozenset,
+        owner_of={"pa": "01LI", "pb": "01WANG"}.get,
+    )
+    await control.leave(ID, endpoint)
+
+
+async def test_who_leaves_a_conference_ends_only_his_own_leg() -> None:
+    """A guest just goes; whose call it is passes it to who stays, who is on the row from then on."""
+    room = [replace(one, extension=str(ID)) for one in (CUSTOMER, AGENT, leg(11, "pb"))]
+    guest = Line(room)
+    await leaves(guest, "pb")
+    assert (guest.ended, guest.told) == ([room[2].name], [])
+    holder = Line(room)
+    await leaves(holder, "pa")
+    assert holder.ended == [room[1].name]
+    [fact] = holder.told
+    assert (fact.kind, fact.data) == (
+        FactKind.TRANSFERRED,
+        {"how": "attended", "target": "agent-pb", "agent": "01WANG"},
+    )
+
+
+async def test_nobody_leaves_a_customer_alone() -> None:
+    """Neither in conversation, nor while the invited one rings."""
+    rings = leg(11, "pb", state="Ringing")
+    for legs in (
+        [CUSTOMER, replace(AGENT, bridge=CUSTOMER.bridge)],
+        [*(replace(one, extension=str(ID)) for one in (CUSTOMER, AGENT)), rings],
+    ):
+        line = Line(legs)
+        with pytest.raises(NotPossibleNow, match="Nobody else"):
+            await leaves(line, "pa")
+        assert (line.ended, line.told) == ([], [])
+
+
+async def test_a_consulted_colleague_who_leaves_does_not_end_the_customers_call() -> None:
+    asked = leg(11, "pb", bridge=AGENT.bridge)
+    line = Line([CUSTOMER, AGENT, asked], call=replace(CALL, agent_id="01LI", state=CallState.HELD))
+    await leaves(line, "pb")
+    assert (line.ended, line.told) == ([asked.name], [])

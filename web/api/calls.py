@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Final
 
 from access.permissions import Permission
+from access.sentences import Sentence
 from telephony.call_lists import CallFilter, CallSort
 from web.api.shapes import CallDetailOut, CallOut, CallsOut, CallsQuery, FactOut
 from web.problems import Refused
 from web.routes import Ask, Nothing, Route
 
-_LONGEST_RANGE: Final = timedelta(days=31)
+#: How far back the longest are looked for unless the asker says how far.
+_LONGEST_RANGE: Final = timedelta(days=7)
 
 
 async def list_calls(ask: Ask[CallsQuery, Nothing]) -> CallsOut:
@@ -27,13 +29,18 @@ def filter_of(query: CallsQuery, ask: Ask[CallsQuery, Nothing]) -> CallFilter:
     for name in ("since", "until"):
         moment = getattr(query, name)
         if moment is not None and moment.tzinfo is None:
-            raise Refused("bad-query", f"{name} needs a time zone, such as 2026-06-16T10:00:00+08:00.")
+            raise Refused(
+                "bad-query",
+                Sentence("{name} needs a time zone, such as 2026-06-16T10:00:00+08:00.", name=name),
+            )
     since = query.since
     if since is None and query.sort in (CallSort.LONGEST_WAIT, CallSort.LONGEST_TALK):
         since = ask.now - _LONGEST_RANGE  # no index orders by these; the range keeps the sort small
     return CallFilter(
         scope=query.scope,
         direction=query.direction,
+        received=query.received,
+        talked=query.talked,
         outcome=query.outcome,
         queue=query.queue,
         agent_id=query.agent_id,

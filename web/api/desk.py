@@ -70,7 +70,11 @@ async def list_queues(ask: Ask[Nothing, Nothing]) -> QueuesOut:
 
 async def list_agents(ask: Ask[Nothing, Nothing]) -> AgentsOut:
     """Every agent's state, now."""
-    return AgentsOut(items=[AgentOut.model_validate(agent) for agent in await ask.services.desk.agents()])
+    agents = [AgentOut.model_validate(agent) for agent in await ask.services.desk.agents()]
+    if ask.services.pops is not None and ask.by.may(Permission.DESK_OTHERS):
+        seen = ask.services.pops.presence()
+        agents = [agent.model_copy(update={"here": seen.get(agent.id)}) for agent in agents]
+    return AgentsOut(items=agents)
 
 
 async def _changed(ask: Ask[Any, Any], change: Awaitable[Agent]) -> AgentOut:
@@ -104,10 +108,22 @@ async def ready(ask: Ask[Nothing, Nothing]) -> AgentOut:
     return await _changed(ask, ask.services.desk.ready(agent_id, ask.by))
 
 
+async def extend(ask: Ask[Nothing, Nothing]) -> AgentOut:
+    """More time to write up the call."""
+    agent_id = acting_for(ask.by, ask.path["agent_id"])
+    return await _changed(ask, ask.services.desk.extend(agent_id, ask.by))
+
+
 async def dial(ask: Ask[Nothing, DialIn]) -> Reply:
     """Ring the agent's phone, then the number."""
     agent_id = acting_for(ask.by, ask.body.agent_id)
-    dialed = await ask.services.desk.dial(agent_id, ask.body.number, ask.once, ask.by)
+    number = ask.body.number
+    if number is None:
+        asked = ask.body
+        number = await ask.services.desk.number_of(
+            ask.by, customer_id=asked.customer_id, place=asked.place, call_id=asked.call_id
+        )
+    dialed = await ask.services.desk.dial(agent_id, number, ask.once, ask.by)
     if dialed.replayed:
         return Reply(body=DialedOut(call_id=dialed.call_id), headers={"Idempotency-Replayed": "true"})
     await ask.services.audit.append(ask.entry(Action.CALL_DIALED, f"call:{dialed.call_id}"))
@@ -144,6 +160,10 @@ async def _cancel(desk: Desk, agent: str, call: str, _body: OnCallIn, by: Princi
 
 async def _conference(desk: Desk, agent: str, call: str, body: ConferenceIn, by: Principal) -> None:
     await desk.conference(agent, call, _target(body.invited) if body.invited else None, by)
+
+
+async def _leave(desk: Desk, agent: str, call: str, _body: OnCallIn, by: Principal) -> None:
+    await desk.leave(agent, call, by)
 
 
 async def _pause_recording(desk: Desk, agent: str, call: str, _body: OnCallIn, by: Principal) -> None:
@@ -264,6 +284,17 @@ ROUTES = (
     ),
     Route(
         method="POST",
+        path="/api/v1/agents/{agent_id}/extend",
+        summary="More time to write up the call",
+        needs=Permission.DESK_SELF,
+        json=extend,
+        body=Nothing,
+        answer=AgentOut,
+        errors=_AGENT_ERRORS,
+        tag="desk",
+    ),
+    Route(
+        method="POST",
         path="/api/v1/calls",
         summary="Place a call: the agent's phone rings, then the number is dialed",
         needs=Permission.CALLS_DIAL,
@@ -288,6 +319,7 @@ ROUTES = (
     _order("complete-transfer", "Attended transfer: hand the customer over", _complete),
     _order("cancel-transfer", "Attended transfer: take the customer back", _cancel),
     _order("conference", "Everybody into one room", _conference, ConferenceIn),
+    _order("leave", "Leave a conference or a consultation: the others go on", _leave),
     _order("pause-recording", "Record nothing for a while", _pause_recording),
     _order("resume-recording", "Record again", _resume_recording),
     _order("hang-up", "End the call for everybody", _hang_up),

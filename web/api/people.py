@@ -7,7 +7,7 @@ from access.ids import new_id
 from access.logins import check_password, clean_login, make_password
 from access.permissions import GRANTS, Permission
 from access.tokens import Token, hash_secret, make_token_secret
-from access.users import User
+from access.users import PasswordWeak, User
 from web.api.shapes import (
     AuditOut,
     AuditQuery,
@@ -74,6 +74,8 @@ async def change_own_password(ask: Ask[Nothing, OwnPasswordIn]) -> PasswordOut:
         raise Refused("bad-values", "The current password is not right. Nothing was changed.")
     ask.services.login_limit.succeed(login, ask.address)
     check_password(ask.body.password, login=login)
+    if ask.body.password == ask.body.current:
+        raise PasswordWeak("This is the password you have. Choose another one.")
     await ask.services.users.set_password(
         _own_id(ask),
         await ask.services.passwords.hash(ask.body.password),
@@ -107,6 +109,8 @@ async def create_user(ask: Ask[Nothing, NewUserIn]) -> NewUserOut:
         language=ask.body.language,
         theme="auto",
         created_at=ask.now,
+        must_change=True,
+        department=ask.body.department,
     )
     entry = ask.entry(Action.USER_CREATED, f"user:{user.id}", {"role": user.role.value})
     await ask.services.users.create(user, await ask.services.passwords.hash(password), entry)
@@ -124,6 +128,7 @@ async def change_user(ask: Ask[Nothing, UserChangeIn]) -> UserOut:
         role=role,
         language=ask.body.language,
         theme=ask.body.theme,
+        department=ask.body.department,
     )
     return UserOut.model_validate(user)
 
@@ -135,6 +140,13 @@ async def disable_user(ask: Ask[Nothing, Nothing]) -> UserOut:
     return UserOut.model_validate(user)
 
 
+async def enable_user(ask: Ask[Nothing, Nothing]) -> UserOut:
+    """The user may sign in again, with the password he had."""
+    user_id = ask.path["user_id"]
+    user = await ask.services.users.enable(user_id, ask.entry(Action.USER_ENABLED, f"user:{user_id}"))
+    return UserOut.model_validate(user)
+
+
 async def set_password(ask: Ask[Nothing, PasswordIn]) -> PasswordOut:
     """A new password for a user; all his sessions end."""
     user = await ask.services.users.get(ask.path["user_id"])
@@ -142,7 +154,9 @@ async def set_password(ask: Ask[Nothing, PasswordIn]) -> PasswordOut:
     password = made or ask.body.password or ""
     check_password(password, login=user.login)
     entry = ask.entry(Action.PASSWORD_SET, f"user:{user.id}")
-    await ask.services.users.set_password(user.id, await ask.services.passwords.hash(password), entry, "")
+    await ask.services.users.set_password(
+        user.id, await ask.services.passwords.hash(password), entry, "", must_change=user.id != ask.by.user_id
+    )
     return PasswordOut(password=made)
 
 
@@ -180,7 +194,13 @@ async def revoke_token(ask: Ask[Nothing, Nothing]) -> TokenOut:
 async def list_audit(ask: Ask[AuditQuery, Nothing]) -> AuditOut:
     """Who did what, newest first."""
     entries = await ask.services.audit.list(
-        before=ask.query.before or "", subject=ask.query.subject, limit=ask.query.limit
+        before=ask.query.before or "",
+        subject=ask.query.subject,
+        actor_id=ask.query.actor_id or "",
+        action=ask.query.action,
+        since=ask.query.since,
+        until=ask.query.until,
+        limit=ask.query.limit,
     )
     items = [
         EntryOut(
@@ -208,6 +228,7 @@ ROUTES = (
         summary="Who is asking",
         needs=Permission.PROFILE,
         json=me,
+        unfinished=True,
         answer=MeOut,
         tag="me",
     ),
@@ -217,6 +238,7 @@ ROUTES = (
         summary="Own language and colours",
         needs=Permission.PROFILE,
         json=change_profile,
+        unfinished=True,
         body=ProfileIn,
         answer=UserOut,
         errors=("no-own-user",),
@@ -228,6 +250,7 @@ ROUTES = (
         summary="Own new password",
         needs=Permission.PROFILE,
         json=change_own_password,
+        unfinished=True,
         body=OwnPasswordIn,
         answer=PasswordOut,
         errors=("password-weak", "too-many-tries", "passwords-busy"),
@@ -284,6 +307,17 @@ ROUTES = (
         body=Nothing,
         answer=UserOut,
         errors=("user-not-found", "last-admin"),
+        tag="users",
+    ),
+    Route(
+        method="POST",
+        path=f"{_USER}/enable",
+        summary="Enable a user again",
+        needs=Permission.USERS_WRITE,
+        json=enable_user,
+        body=Nothing,
+        answer=UserOut,
+        errors=("user-not-found",),
         tag="users",
     ),
     Route(

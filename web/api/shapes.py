@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from access.permissions import Role
 from access.users import Language, Theme
+from crm.tasks.tasks import TaskKind
 from telephony.agents import AgentState
 from telephony.call_lists import LARGEST_PAGE, CallScope, CallSort
 from telephony.calls import CallState, Direction, Outcome
@@ -29,6 +30,7 @@ Name = Annotated[
 ]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{1,64}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{1,32}$")]
+Department = Annotated[str, StringConstraints(pattern=r"^[0-9a-z_-]{0,32}$")]
 Cursor = Annotated[str, StringConstraints(max_length=200)]
 Size = Annotated[int, Field(ge=1, le=LARGEST_PAGE)]
 Secret = Annotated[str, StringConstraints(max_length=256)]
@@ -71,6 +73,8 @@ class CallOut(Shape):
 class CallsQuery(Shape):
     scope: CallScope = CallScope.ALL
     direction: Direction | None = None
+    received: bool = Field(False, description="those that came in: customers' calls and colleagues'")
+    talked: bool = Field(False, description="those somebody of the house talked in")
     outcome: Outcome | None = None
     queue: Word | None = None
     agent_id: Id | None = None
@@ -78,7 +82,10 @@ class CallsQuery(Shape):
     since: datetime | None = Field(None, description="with time zone")
     until: datetime | None = Field(None, description="with time zone; exclusive")
     search: Search = Field("", description="a whole number or a call id; compared letter by letter")
-    sort: CallSort = CallSort.NEWEST
+    sort: CallSort = Field(
+        CallSort.NEWEST,
+        description="the longest are those of the last seven days, unless `since` says how far back",
+    )
     cursor: Cursor | None = None
     limit: Size = 50
 
@@ -127,6 +134,9 @@ class AgentOut(Shape):
     next_pause: str
     call_id: str | None
     wrapup_until: datetime | None
+    here: bool | None = Field(
+        None, description="whether a page of the agent answers; null: never had one, or not for the asker"
+    )
 
 
 class AgentsOut(Shape):
@@ -168,7 +178,20 @@ class DoneOut(Shape):
 
 
 class DialIn(OnCallIn):
-    number: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+    """Exactly one way to say whom: a number, a customer's number by its place, or the other side of a call."""
+
+    number: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)] | None = (
+        None
+    )
+    customer_id: Id | None = None
+    place: Annotated[int, Field(ge=0, le=1000)] = Field(0, description="which of the customer's numbers")
+    call_id: Id | None = Field(None, description="the number of the other side of this call")
+
+    @model_validator(mode="after")
+    def _says_one(self) -> Self:
+        if sum(one is not None for one in (self.number, self.customer_id, self.call_id)) != 1:
+            raise ValueError("name a number, a customer_id or a call_id, and only one of them")
+        return self
 
 
 class DialedOut(Shape):
@@ -195,11 +218,48 @@ class TaskOut(Shape):
     owner_name: str | None
     closed_at: datetime | None
     result: str | None
+    department: str | None = Field(None, description="queue or department it is for")
+    made_by: str | None = Field(None, description="name of who made it by hand")
 
 
 class TasksOut(Shape):
     items: list[TaskOut]
     next: str | None
+
+
+class TaskListQuery(Shape):
+    scope: Literal["today", "mine", "team", "free", "overdue", "closed"] = "today"
+    kind: TaskKind | None = None
+    department: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,32}$")] | None = None
+    owner_id: Id | None = None
+    cursor: Cursor | None = None
+    limit: Size = 50
+
+
+class TaskCountsOut(Shape):
+    today: int
+    mine: int
+    team: int
+    free: int
+    overdue: int
+
+
+class NewTaskIn(Shape):
+    kind: Literal["callback", "correction", "follow_up", "inquiry", "other"]
+    subject: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+        AfterValidator(_no_controls),
+    ]
+    due_at: AwareDatetime | None = Field(None, description="null: four hours of working time from now")
+    call_id: Id | None = None
+    customer_id: Id | None = Field(None, description="null: the call's customer")
+    department: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,32}$")] | None = None
+    owner_id: Id | None = Field(None, description="null: nobody in particular")
+
+
+class AssignTaskIn(Shape):
+    owner_id: Id | None = Field(description="null: back to everybody")
 
 
 class CloseTaskIn(Shape):
@@ -219,6 +279,8 @@ class UserOut(Shape):
     theme: Theme
     created_at: datetime
     disabled_at: datetime | None
+    department: str = Field("", description="for those who answer orders and cases; empty: none")
+    must_change: bool = Field(False, description="must choose a new password before anything else")
 
 
 class UsersOut(Shape):
@@ -230,6 +292,7 @@ class NewUserIn(Shape):
     name: Name
     role: Role
     language: Language = "zh-CN"
+    department: Department = ""
     password: Secret | None = Field(None, description="null: one is made and given back once")
 
 
@@ -243,6 +306,7 @@ class UserChangeIn(Shape):
     role: Role | None = None
     language: Language | None = None
     theme: Theme | None = None
+    department: Department | None = Field(None, description="empty: none")
 
 
 class PasswordIn(Shape):
@@ -302,6 +366,10 @@ class NewTokenOut(Shape):
 class AuditQuery(Shape):
     before: Id | None = None
     subject: Annotated[str, StringConstraints(max_length=96), AfterValidator(_no_controls)] = ""
+    actor_id: Id | None = None
+    action: Annotated[str, StringConstraints(pattern=r"^[a-z_]{0,32}$")] = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
     limit: Size = 50
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache, partial
@@ -15,10 +16,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from access.users import LANGUAGES, Language, Theme
-from web.languages import text
+from web.languages import text, texts
 
 _HERE: Final = Path(__file__).parent.parent
 STATIC: Final = _HERE / "static"
+#: Made by `make client` (tools/client.py).
+BUILT: Final = STATIC / "built"
 MEDIA: Final[Mapping[str, str]] = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -34,10 +37,35 @@ _environment = Environment(
 )
 
 
+class NoClient(Exception):
+    """The bundle of the pages' scripts has not been made."""
+
+    error_id = "no-client"
+
+
+def require_client() -> None:
+    """Refuse to serve pages without their script. Raises NoClient."""
+    if not (BUILT / "app.js").is_file():
+        raise NoClient("The pages' script has not been made. Run: make client")
+
+
 @cache
 def static_files() -> Mapping[str, bytes]:
-    """Every file that may be fetched below /static, by name. Nothing else can be."""
-    return {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in MEDIA}
+    """Every file that may be fetched below /static, by name. Nothing else can be.
+
+    Beside the files themselves: what was bundled, and the texts of each language for the scripts.
+    """
+    folders = [STATIC, BUILT] if BUILT.is_dir() else [STATIC]
+    found = {
+        path.name: path.read_bytes()
+        for folder in folders
+        for path in folder.iterdir()
+        if path.suffix in MEDIA
+    }
+    for language in LANGUAGES:
+        catalogue = json.dumps(dict(texts(language)), ensure_ascii=False, sort_keys=True)
+        found[f"texts.{language}.js"] = f"window.carelineTexts = {catalogue};\n".encode()
+    return found
 
 
 @cache
@@ -61,12 +89,22 @@ def span(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def clock(moment: datetime, *, now: datetime, zone: str) -> Markup:
-    """The time of day at the house, with the date where it is not today."""
+def clock(moment: datetime, *, now: datetime, zone: str, exact: bool = False) -> Markup:
+    """The time of day at the house, with the date where it is not today, with seconds where they matter."""
     local = moment.astimezone(ZoneInfo(zone))
     today = now.astimezone(ZoneInfo(zone)).date()
-    day = Markup("") if local.date() == today else Markup('<span class="day">{:%m/%d} </span>').format(local)
-    return day + f"{local:%H:%M:%S}"
+    time = f"{local:%H:%M:%S}" if exact else f"{local:%H:%M}"
+    if local.date() == today:
+        return Markup("") + time
+    day = f"{local:%m/%d}" if local.year == today.year else f"{local:%Y/%m/%d}"
+    return Markup('<span class="day">{} </span>').format(day) + time
+
+
+def macros(template: str, *, language: Language, **values: object) -> object:
+    """The macros of a template, to render parts of a page alone; they know `values` and the texts."""
+    return _environment.get_template(template).make_module(
+        {"t": partial(text, language), "language": language, **values}
+    )
 
 
 def render(

@@ -1,0 +1,1 @@
+"""Corrections: wrong data found by the house becomes an order to whoever has to know it right."""

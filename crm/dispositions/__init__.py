@@ -1,0 +1,1 @@
+"""What the agent says came of a call, in sets that an installation may change."""

@@ -1,0 +1,1 @@
+"""What to say: scripts with the customer's data in them."""

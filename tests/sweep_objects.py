@@ -1,0 +1,573 @@
+"""What the permission sweep (tests/integration/test_web_permissions.py) must know about the routes.
+
+The sweep makes itself from the route table. A new route needs nothing here unless it has a **path parameter that is not
+below**, or wants a body that cannot be guessed from its Shape. Then say, in this file:
+
+`OBJECTS["thing_id"]` (or `OBJECTS["GET /api/v1/things/{thing_id}"]` for one route only):
+
+    Object(foreign=make_a_thing_of_somebody_else, hidden_from={Role.AGENT})   # an agent gets 403, 404 or 409
+    Object(seen=make_a_thing, why="every role with things.read sees every thing")
+
+`foreign` and `seen` take the Office, put a row into its database and give back the id that stands in the path. Use the
+planted `NUMBER` and `NAME` in it: the second sweep then proves that no role reads them that must not.
+
+`BODIES["POST /api/v1/things/{thing_id}"] = {...}`: a body (for a page: the form) that the route accepts.
+`NOT_SWEPT["POST /x"] = "why"`: calling it would end the sweep itself, as signing out does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from fixtures_hooks import subscribe
+from fixtures_web import Office
+from pydantic import BaseModel
+from sqlalchemy import insert
+
+from access.ids import new_id
+from access.permissions import Role
+from access.privacy import RequestKind
+from access.sessions import Session
+from access.tokens import hash_secret
+from access.users import Principal, Via
+from crm.exports.cells import ExportFormat
+from crm.exports.jobs import ExportJob, ExportKind
+from crm.groups.groups import GroupKind
+from crm.hooks.events import Event
+from crm.imports.fields import ImportKind
+from crm.imports.jobs import ImportJob, ImportState
+from crm.records.changes import HOUSE
+from crm.records.fields import FieldDefinition, FieldKind, FieldSubject
+from crm.records.purchases import Purchase, ServiceVisit
+from crm.records.vehicles import Role as VehicleRole
+from crm.tasks.tasks import TaskKind
+from storage import (
+    approvals,
+    bulletins,
+    corrections,
+    customers,
+    erasure,
+    exports,
+    fields,
+    groups,
+    history,
+    hooks,
+    import_jobs,
+    knowledge,
+    merging,
+    privacy_requests,
+    sessions,
+    tasks,
+    tokens,
+    vehicles,
+)
+from storage.outgoing import announce
+from storage.tables.telephony import recordings, voicemails
+from telephony.calls import CallState
+from telephony.numbers import E164
+
+#: A customer whose number and name may reach only those who may see them.
+NUMBER: Final = "+8613812345678"
+NAME: Final = "欧阳密语"
+#: How they may not be written in any answer.
+NUMBER_WRITTEN: Final = ("13812345678", "138 1234 5678", "138-1234-5678")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """What a path parameter names."""
+
+    #: Makes one that belongs to somebody else; gives its id.
+    foreign: Callable[[Office], str] | None = None
+    #: Roles that have the route's right and still may not reach it.
+    hidden_from: frozenset[Role] | set[Role] = frozenset()
+    #: Makes one that every role with the right may reach.
+    seen: Callable[[Office], str] | None = None
+    #: Why nobody is refused, where `hidden_from` is empty.
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.hidden_from) != (self.foreign is not None):
+            raise ValueError("foreign and hidden_from belong together")
+        if not self.hidden_from and not self.why:
+            raise ValueError("say who may not reach it (hidden_from), or why everybody with the right may")
+
+
+def declared(method: str, path: str, name: str) -> Object | None:
+    """What is said here about one parameter of one route."""
+    return OBJECTS.get(f"{method} {path}") or OBJECTS.get(name)
+
+
+def body_for(method: str, path: str, shape: type[BaseModel] | None) -> dict[str, Any]:
+    """A body the route takes: the one declared here, else the smallest that its Shape allows."""
+    given = BODIES.get(f"{method} {path}")
+    if given is not None:
+        return dict(given)
+    if shape is None:
+        return {}
+    schema = shape.model_json_schema()
+    return dict(_smallest(schema, schema.get("$defs", {})))
+
+
+#: Texts that fit most patterns: a word, a number, a day, a moment, a telephone number, an id.
+_TEXTS: Final = (
+    "a",
+    "1",
+    "word",
+    "2026-06-16",
+    "2026-06-16T02:00:00Z",
+    "13800000000",
+    "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+)
+_FORMATS: Final = {"date-time": "2026-06-16T02:00:00Z", "date": "2026-06-16", "time": "10:00:00"}
+
+
+def _smallest(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    if "$ref" in schema:
+        return _smallest(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in schema:
+            return _smallest(schema[word][0], definitions)
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {name: _smallest(properties[name], definitions) for name in schema.get("required", ())}
+        case "array":
+            return [_smallest(schema.get("items", {}), definitions)] * schema.get("minItems", 0)
+        case "integer" | "number":
+            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        case "boolean":
+            return True
+        case "null":
+            return None
+    if "format" in schema:
+        return _FORMATS.get(schema["format"], "a")
+    least = schema.get("minLength", 0)
+    pattern = re.compile(schema.get("pattern", ""))
+    fitting = [text for text in _TEXTS if len(text) >= least and pattern.search(text)]
+    return fitting[0] if fitting else "a" * max(least, 1)
+
+
+def colleague(office: Office) -> str:
+    """An agent who is nobody of those who ask."""
+    if "colleague" not in office.users:
+        office.add_user("colleague", Role.AGENT)
+    return office.users["colleague"].id
+
+
+def customer(office: Office) -> str:
+    """The customer whose data must not leak, with the number."""
+    now = office.clock.now()
+
+    def work(connection: Any) -> str:
+        found = customers.add_customer(connection, name=NAME, now=now)
+        customers.add_contact(connection, found.id, E164(NUMBER), now)
+        return str(found.id)
+
+    return office.database.write_now(work)
+
+
+def foreign_sound(office: Office) -> str:
+    """A recording and a message of the same id, of a colleague's call."""
+    sound_id = (new_id(office.clock.now()) + "abcdef").lower()
+    (office.sounds / f"{sound_id}.wav").write_bytes(b"RIFF" + bytes(100))
+    call_id = foreign_call(office)
+    now = office.clock.now()
+
+    def work(connection: Any) -> str:
+        row = {"id": sound_id, "call_id": call_id, "file": f"{sound_id}.wav", "seconds": 1.0}
+        connection.execute(insert(recordings).values(**row, started_at=now, ended_at=now, state="kept"))
+        connection.execute(
+            insert(voicemails).values(**row, left_at=now, box="service", number=NUMBER, state="new")
+        )
+        return sound_id
+
+    return office.database.write_now(work)
+
+
+def article(office: Office) -> str:
+    """What every customer may be told."""
+    now = office.clock.now()
+    return office.database.write_now(
+        lambda c: (
+            knowledge.add(
+                c,
+                title="首保政策",
+                body="免费一次",
+                tags=["首保"],
+                language="zh-CN",
+                valid_until=None,
+                now=now,
+                by=None,
+                by_name="x",
+                approved=True,
+            ).id
+        )
+    )
+
+
+def bulletin(office: Office) -> str:
+    """What managers tell everybody who takes calls."""
+    now = office.clock.now()
+    return office.database.write_now(
+        lambda c: (
+            bulletins.add(
+                c,
+                words={"zh-CN": "周六延长营业"},
+                begins_at=now,
+                ends_at=now + timedelta(days=1),
+                now=now,
+                by=None,
+                by_name="x",
+            ).id
+        )
+    )
+
+
+def foreign_call(office: Office) -> str:
+    call = office.add_call(agent_id=colleague(office), number=NUMBER)
+    office.desk.holders[call.id] = colleague(office)
+    return str(call.id)
+
+
+def waiting_call(office: Office) -> str:
+    return str(office.add_call(state=CallState.QUEUED, number=NUMBER, keys="ask=13812345678").id)
+
+
+def task(office: Office) -> str:
+    now = office.clock.now()
+
+    def work(connection: Any) -> str:
+        made, _new = tasks.add_task(
+            connection,
+            kind=TaskKind.MISSED_CALL,
+            occasion=f"sweep:{new_id(now)}",
+            subject="13812345678 来电未接",
+            number=NUMBER,
+            now=now,
+            due_at=now,
+        )
+        return str(made.id)
+
+    return office.database.write_now(work)
+
+
+def own_user(office: Office) -> str:
+    return office.users["department"].id
+
+
+def foreign_session(office: Office) -> str:
+    """A browser in which a colleague is signed in."""
+    now = office.clock.now()
+    colleague(office)
+    session = Session(
+        id=hash_secret(new_id(now)),
+        user=office.users["colleague"],
+        csrf="c",
+        created_at=now,
+        seen_at=now,
+        address="127.0.0.1",
+    )
+    office.database.write_now(lambda connection: sessions.insert_session(connection, session))
+    return session.id
+
+
+def approval(office: Office) -> str:
+    """A colleague waits to open a record."""
+    now = office.clock.now()
+    who, whose, made = colleague(office), customer(office), new_id(now)
+    office.database.write_now(
+        lambda connection: approvals.ask(
+            connection, id=made, customer_id=whose, user_id=who, reason="13812345678 来电", now=now
+        )
+    )
+    return made
+
+
+def privacy_request(office: Office) -> str:
+    """A person wants all that is held about him; approved, so that the file can be fetched."""
+    now = office.clock.now()
+    who, whose, made = colleague(office), customer(office), new_id(now)
+
+    def work(connection: Any) -> None:
+        kind = RequestKind.EXPORT
+        privacy_requests.ask(
+            connection,
+            id=made,
+            kind=kind,
+            customer_id=whose,
+            asked_by=who,
+            identity="身份证",
+            reason="要看",
+            now=now,
+        )
+        privacy_requests.decide(
+            connection, made, by=office.users["manager"].id, approved=True, note="", now=now
+        )
+
+    office.database.write_now(work)
+    return made
+
+
+def hold(office: Office) -> str:
+    now = office.clock.now()
+    whose, made = customer(office), new_id(now)
+    office.database.write_now(
+        lambda connection: erasure.place_hold(
+            connection, id=made, customer_id=whose, reason="诉讼", by="m", now=now
+        )
+    )
+    return made
+
+
+def token(office: Office) -> str:
+    office.add_token(Role.AGENT)
+    return office.database.read_now(tokens.list_tokens)[0].id
+
+
+def hook(office: Office) -> str:
+    """A manager's subscription with a delivery about the planted customer."""
+    owner = f"user:{office.users['manager'].id}"
+    made, _ = subscribe(
+        office.database, office.clock, "https://dms.example/", Event.RECORD_CHANGED, owner=owner
+    )
+    data = {"number": NUMBER, "customer_name": NAME, "note": f"{NAME} 13812345678"}
+    office.database.write_now(
+        lambda connection: announce(
+            connection,
+            Event.RECORD_CHANGED,
+            f"customer:{new_id(office.clock.now())}",
+            data,
+            at=office.clock.now(),
+        )
+    )
+    return made.id
+
+
+def delivery(office: Office) -> str:
+    hook_id = hook(office)
+    page = office.database.read_now(
+        lambda connection: hooks.list_deliveries(connection, hook_id, state=None, cursor=None, limit=1)
+    )
+    return page.items[0].id
+
+
+def vehicle(office: Office) -> str:
+    """A car of the planted customer."""
+    now = office.clock.now()
+    owner = customer(office)
+
+    def work(connection: Any) -> str:
+        made = vehicles.add_vehicle(connection, now=now, model="Golf")
+        vehicles.add_person(connection, made.id, owner, VehicleRole.OWNER, now)
+        return str(made.id)
+
+    return office.database.write_now(work)
+
+
+def visit(office: Office) -> str:
+    """A visit to the workshop with the planted number in its note."""
+    now = office.clock.now()
+    made = ServiceVisit(
+        id="", vehicle_id=vehicle(office), visited_on=now.date(), note=NUMBER, created_at=now, updated_at=now
+    )
+    return office.database.write_now(lambda connection: history.add_visit(connection, made, now).id)
+
+
+def purchase(office: Office) -> str:
+    now = office.clock.now()
+    made = Purchase(
+        id="", customer_id=customer(office), bought_on=now.date(), note=NUMBER, created_at=now, updated_at=now
+    )
+    return office.database.write_now(lambda connection: history.add_purchase(connection, made, now).id)
+
+
+def own_field(office: Office) -> str:
+    """A field that the house has defined."""
+    now = office.clock.now()
+    made = FieldDefinition(
+        id="",
+        subject=FieldSubject.CUSTOMER,
+        key=f"k{new_id(now).lower()}",
+        label_zh="自定",
+        label_en="Own",
+        kind=FieldKind.TEXT,
+    )
+    return office.database.write_now(lambda connection: fields.add_field(connection, made, HOUSE, now).id)
+
+
+_RECORDS: Final = "records are the whole department's: who may read them reads all that are not restricted"
+
+#: Who made the planted things.
+_BY: Final = Principal(role=Role.SUPERVISOR, via=Via.COMMAND, name="Supervisor")
+
+
+def group(office: Office) -> str:
+    """A static group with the planted customer in it."""
+    person = customer(office)
+
+    def work(connection: Any) -> str:
+        made = groups.add_group(
+            connection,
+            name=new_id(office.clock.now()),
+            kind=GroupKind.STATIC,
+            now=office.clock.now(),
+            by=_BY,
+        )
+        groups.put_in(connection, made.id, [person], by="", now=office.clock.now())
+        return made.id
+
+    return office.database.write_now(work)
+
+
+def frozen_group(office: Office) -> str:
+    """A frozen list of such a group."""
+    group_id = group(office)
+    now = office.clock.now()
+
+    def work(connection: Any) -> str:
+        found = groups.get_group(connection, group_id)
+        made = groups.begin_freeze(connection, found, purpose="a", by="", now=now, language="en")
+        people = groups.people_of(connection, found, now, ZoneInfo("UTC"))
+        groups.add_frozen(connection, made, groups.found_ids(connection, people))
+        return groups.complete_freeze(connection, found, made, now).id
+
+    return office.database.write_now(work)
+
+
+def merge(office: Office) -> str:
+    """The planted customer merged into another."""
+    person = customer(office)
+
+    def work(connection: Any) -> str:
+        now = office.clock.now()
+        other = customers.add_customer(connection, name=NAME, now=now)
+        return merging.merge(connection, other.id, person, choices={}, by=HOUSE, now=now).id
+
+    return office.database.write_now(work)
+
+
+def foreign_correction(office: Office) -> str:
+    """An order about the planted customer to a department the swept user does not belong to."""
+    person = customer(office)
+    now = office.clock.now()
+    return office.database.write_now(
+        lambda c: (
+            corrections.raise_order(
+                c,
+                customer_id=person,
+                field="number",
+                wrong_value=NUMBER,
+                said=f"Call {NUMBER}",
+                by=_BY,
+                now=now,
+                due_at=now,
+            ).id
+        )
+    )
+
+
+def import_job(office: Office) -> str:
+    """A list with the planted person in it, as it waits for its columns."""
+    now = office.clock.now()
+    row = {"row": 2, "hidden": False, "cells": [NAME, NUMBER]}
+    job = ImportJob(
+        id=new_id(now),
+        kind=ImportKind.CUSTOMERS,
+        source="sweep",
+        state=ImportState.CHOOSING,
+        file_name="a.csv",
+        created_at=now,
+        found={"first": [row], "sheets": [{"name": "a", "hidden": False}]},
+    )
+    office.database.write_now(lambda c: import_jobs.insert_job(c, job))
+    return job.id
+
+
+def foreign_export(office: Office) -> str:
+    """Somebody else's export."""
+    now = office.clock.now()
+    job = ExportJob(
+        id=new_id(now),
+        kind=ExportKind.CUSTOMERS,
+        format=ExportFormat.CSV,
+        created_at=now,
+        owner="user:somebody",
+    )
+    office.database.write_now(lambda c: exports.insert_export(c, job))
+    return job.id
+
+
+OBJECTS: Final[Mapping[str, Object]] = {
+    "import_id": Object(seen=import_job, why="imports.write is for the whole house's lists"),
+    "export_id": Object(foreign=foreign_export, hidden_from=set(Role)),
+    "call_id": Object(foreign=foreign_call, hidden_from={Role.AGENT}, seen=waiting_call),
+    "agent_id": Object(foreign=colleague, hidden_from={Role.AGENT}),
+    "task_id": Object(seen=task, why="open tasks are the house's: whoever may read tasks reads them all"),
+    "user_id": Object(seen=own_user, why="users.read and users.write are for the whole house"),
+    "approval_id": Object(
+        seen=approval, why="approvals.decide is for the whole house; one's own is refused: same-person"
+    ),
+    "request_id": Object(seen=privacy_request, why="privacy.ask and privacy.decide are for the whole house"),
+    "hold_id": Object(seen=hold, why="privacy.decide is for the whole house"),
+    "session_id": Object(foreign=foreign_session, hidden_from=set(Role)),
+    "hook_id": Object(
+        seen=hook, why="who manages webhooks manages all of them, and sends no more than he may see"
+    ),
+    "delivery_id": Object(seen=delivery, why="the same; what is shown is masked for owner and viewer"),
+    "customer_id": Object(seen=customer, why=_RECORDS),
+    "vehicle_id": Object(seen=vehicle, why=_RECORDS),
+    "visit_id": Object(seen=visit, why=_RECORDS),
+    "purchase_id": Object(seen=purchase, why=_RECORDS),
+    "number_id": Object(seen=lambda _office: "0", why="names a number of a customer the asker may open"),
+    "field_id": Object(seen=own_field, why="who may define fields defines all of them"),
+    "group_id": Object(seen=group, why="groups are the house's; who may read them reads all of them"),
+    "freeze_id": Object(seen=frozen_group, why="as the group it was frozen from"),
+    "merge_id": Object(seen=merge, why="records.merge is for the whole house"),
+    "correction_id": Object(
+        foreign=foreign_correction, hidden_from={Role.DEPARTMENT}, seen=foreign_correction
+    ),
+    "sound_id": Object(foreign=foreign_sound, hidden_from={Role.AGENT}, seen=foreign_sound),
+    "bulletin_id": Object(seen=bulletin, why="bulletins are for everybody who takes calls"),
+    "article_id": Object(seen=article, why="what the house knows is for all who may read it"),
+    "kind": Object(seen=lambda _office: "script", why="forms, dispositions and scripts are the house's"),
+    "name": Object(seen=lambda _office: "reception", why="forms, dispositions and scripts are the house's"),
+    "token_id": Object(seen=token, why="only the administrator manages tokens, all of them"),
+}
+
+_SHOWN: Final = {"zh": "x", "begins_at": "2026-06-16T02:00:00Z", "ends_at": "2026-06-17T02:00:00Z"}
+_SHOWN_FORM: Final = {
+    "zh-CN": "x",
+    "begins_on": "2026-06-16",
+    "begins_time": "08:00",
+    "ends_on": "2026-06-17",
+    "ends_time": "18:00",
+    "version": "1",
+}
+_DELETED: Final = {"reason": "the customer asked for it"}
+
+BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "POST /api/v1/recordings/{sound_id}/delete": _DELETED,
+    "POST /api/v1/voicemails/{sound_id}/delete": _DELETED,
+    "POST /api/v1/bulletins": _SHOWN,
+    "POST /api/v1/bulletins/{bulletin_id}": {**_SHOWN, "based_on": 1},
+    "POST /bulletins/new": _SHOWN_FORM,
+    "POST /bulletins/{bulletin_id}": _SHOWN_FORM,
+    "POST /api/v1/groups": {"name": "A", "kind": "static"},
+    "POST /api/v1/group-look": {"query": {"all": []}},
+    "POST /api/v1/corrections/{correction_id}/answer": {"value": "x"},
+    "POST /api/v1/hooks": {"name": "dms", "url": "https://dms.example/", "events": ["call.ended"]},
+}
+
+NOT_SWEPT: Final[Mapping[str, str]] = {
+    "POST /logout": "ends the session the sweep asks with",
+}

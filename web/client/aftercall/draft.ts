@@ -1,0 +1,122 @@
+// What is typed is never lost: a copy in the browser with each letter, a row on the server soon after.
+// The browser's copy goes once the server has the same text; what a person typed and the server refused stays in both.
+import { Refusal, ask } from "../ask";
+import { house } from "../house";
+import type { Body, Draft } from "./shapes";
+
+interface Copy { body: Body; revision: number; at: number }
+export type Kept = "saved" | "waiting" | "local";
+export interface Crossing { holder: string; theirs: Body; yours: Body; version: number }
+
+const PAUSE = 400;
+const AGAIN = 3000;
+const OLD = 14 * 24 * 3600 * 1000;
+
+function name(call: string): string {
+  return `careline:draft:${house()?.user.id ?? ""}:${call}`;
+}
+
+export function localCopy(call: string): Copy | null {
+  try {
+    return JSON.parse(localStorage.getItem(name(call)) ?? "null") as Copy | null;
+  } catch { return null; }
+}
+
+// Copies of long ago whose calls nobody opened again.
+export function sweepCopies(): void {
+  for (const key of Object.keys(localStorage)) {
+    if (!key.startsWith("careline:draft:")) continue;
+    try {
+      const copy = JSON.parse(localStorage.getItem(key) ?? "null") as Copy | null;
+      if (!copy || Date.now() - copy.at > OLD) localStorage.removeItem(key);
+    } catch { localStorage.removeItem(key); }
+  }
+}
+
+export class Drafts {
+  private revision: number;
+  private body: Body | null = null;
+  private timer = 0;
+  private busy: Promise<void> | null = null;
+  private ended = false;
+
+  constructor(
+    readonly call: string,
+    known: Draft | null,
+    private readonly tell: (kept: Kept) => void,
+    private readonly crossed: (crossing: Crossing) => void,
+    signal: AbortSignal,
+  ) {
+    this.revision = known?.revision ?? 0;
+    addEventListener("online", () => void this.flush(), { signal });
+    addEventListener("pagehide", () => void this.flush(), { signal });
+    signal.addEventListener("abort", () => { void this.flush(); });
+  }
+
+  // Each letter comes here.
+  typed(body: Body): void {
+    if (this.ended) return;
+    this.body = structuredClone(body);
+    this.keep();
+    this.tell("waiting");
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.flush(), PAUSE);
+  }
+
+  private keep(): void {
+    if (!this.body) return;
+    try {
+      localStorage.setItem(name(this.call), JSON.stringify({ body: this.body, revision: this.revision, at: Date.now() }));
+    } catch { /* a full store: the server's row is still there */ }
+  }
+
+  // Bring what was typed to the server; one request at a time.
+  async flush(): Promise<void> {
+    clearTimeout(this.timer);
+    while (this.busy) await this.busy;
+    if (!this.body || this.ended) return;
+    this.busy = this.save(this.body);
+    try { await this.busy; } finally { this.busy = null; }
+  }
+
+  private async save(body: Body): Promise<void> {
+    try {
+      const saved = await ask<Draft>(`/api/v1/calls/${this.call}/draft`, { body: { based_on: this.revision, body } });
+      this.revision = saved.revision;
+      if (this.body === body) {
+        this.body = null;
+        localStorage.removeItem(name(this.call));
+        this.tell("saved");
+      } else {
+        this.keep();
+        this.timer = window.setTimeout(() => void this.flush(), PAUSE);
+      }
+    } catch (error) {
+      this.tell("local");
+      if (error instanceof Refusal && error.errorId === "draft-changed") {
+        this.crossed({
+          holder: String(error.problem["holder"] ?? ""),
+          theirs: error.problem["theirs"] as Body,
+          yours: body,
+          version: Number(error.problem["version"] ?? 0),
+        });
+      } else if (!(error instanceof Refusal) || error.status >= 500 || error.status === 429) {
+        clearTimeout(this.timer);
+        this.timer = window.setTimeout(() => void this.flush(), AGAIN);
+      }
+    }
+  }
+
+  // After two pages crossed: go on with this text, on top of the other's.
+  takeOver(body: Body, version: number): void {
+    this.revision = version;
+    this.typed(body);
+  }
+
+  // The call is filed: nothing is left to keep.
+  end(): void {
+    this.ended = true;
+    clearTimeout(this.timer);
+    localStorage.removeItem(name(this.call));
+  }
+}
