@@ -22,6 +22,14 @@ export function localCopy(call: string): Copy | null {
   } catch { return null; }
 }
 
+// The same text, whatever order its fields are named in: a database may keep them in its own.
+export function sameText(one: Body, other: Body): boolean {
+  const told = (body: Body): string => JSON.stringify([
+    Object.entries({ ...body, fields: null }).sort(), Object.entries(body.fields).sort(),
+  ]);
+  return told(one) === told(other);
+}
+
 // Copies of long ago whose calls nobody opened again.
 export function sweepCopies(): void {
   for (const key of Object.keys(localStorage)) {
@@ -68,6 +76,11 @@ export class Drafts {
     try {
       localStorage.setItem(name(this.call), JSON.stringify({ body: this.body, revision: this.revision, at: Date.now() }));
     } catch { /* a full store: the server's row is still there */ }
+  }
+
+  // The server has the browser's copy already; only its answer was lost.
+  settled(): void {
+    localStorage.removeItem(name(this.call));
   }
 
   // Bring what was typed to the server; one request at a time.

@@ -3,7 +3,7 @@ import { Refusal, ask } from "../ask";
 import { notice } from "../notices";
 import { t } from "../texts";
 import { when } from "../times";
-import { type Crossing, Drafts, type Kept, localCopy } from "./draft";
+import { type Crossing, Drafts, type Kept, localCopy, sameText } from "./draft";
 import { drawFields, filing, formOf, least, markFaults, readFields } from "./fields";
 import { type Body, EMPTY, type Panel, type Registration, type Version, leaves, local, make, moment, said } from "./shapes";
 
@@ -38,12 +38,16 @@ export class RegistrationForm {
     const copy = localCopy(this.panel.call.id);
     if (draft) this.body = { ...structuredClone(EMPTY), ...draft.body };
     this.drafts = new Drafts(this.panel.call.id, draft, (kept) => this.tell(kept), (crossing) => this.cross(crossing), this.signal);
+    let unsaved = false;
     if (copy) {
       const mine = { ...structuredClone(EMPTY), ...copy.body };
-      if (copy.revision === (draft?.revision ?? 0)) {
+      if (draft && sameText(mine, this.body)) {
+        this.drafts.settled();
+      } else if (!draft || copy.revision === draft.revision) {
         this.body = mine;
         this.drafts.typed(mine);
-      } else if (draft && JSON.stringify(mine) !== JSON.stringify(this.body)) {
+        unsaved = true;
+      } else {
         this.draw();
         this.cross({ holder: "", theirs: this.body, yours: mine, version: draft.revision });
         return;
@@ -51,7 +55,8 @@ export class RegistrationForm {
     }
     if (!this.body.call_type) this.body.call_type = this.panel.suggested;
     this.draw();
-    if (draft || copy) this.tell(copy ? "waiting" : "saved");
+    if (unsaved) this.tell("waiting");
+    else if (draft) this.tell("saved");
   }
 
   private draw(): void {
