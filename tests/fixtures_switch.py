@@ -431,8 +431,12 @@ async def register(
     # OPTIONS count as calls for SIPp: no limit, and its log says how many conversations it had.
     answering = await sipp(switch, scenario, calls=1000, port=done.port, **keys)
 
+    # Asked now, and again: the switch asks on REGISTER, when this port may be nobody's yet, and then for a minute not.
     async def reachable() -> bool:
-        return "Not in use" in await switch.command(f"pjsip show endpoint {phone.endpoint}")
+        if "Not in use" in await switch.command(f"pjsip show endpoint {phone.endpoint}"):
+            return True
+        await switch.command(f"pjsip qualify {phone.endpoint}")
+        return False
 
     await until(reachable, saying="the phone is registered and reachable")
     return answering

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from fixtures_house import House, a_house, until
+from fixtures_switch import CACHE
 from house_truth import TO_COMPLAINTS, doubles, free, layout_of, proof
 
 from lab.proxy import Connection, FaultProxy, Side
 from lab.sipp import ODD_CALLERS, Sipp
+from telephony.asterisk.install import find_tool
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -93,7 +95,7 @@ async def watched() -> AsyncIterator[Watched]:
 async def test_s02_r37_odd_callers_are_logged_and_harm_nobody(watched: Watched, tmp_path: Path) -> None:
     """S02, R37: names and numbers that mean harm: one sane row each, nobody else's customer."""
     house = watched.house
-    run = await Sipp(folder=tmp_path).run(
+    run = await Sipp(folder=tmp_path, argv=find_tool(CACHE, "sipp")).run(
         "uac_odd_caller",
         target=("127.0.0.1", house.site.settings.telephony.sip.port),
         called="4008001234",
@@ -176,10 +178,18 @@ async def test_s01_orders_that_mean_harm_are_refused_before_the_wire(watched: Wa
 
 async def test_s01_nothing_of_it_was_on_the_wire(watched: Watched) -> None:
     """S01: the manager's wire, watched by a proxy: our actions, our headers, plain letters, nothing else."""
-    messages = watched.wire.messages()
-    assert len(messages) > 20
+    usual = {
+        "Action: Login",
+        "Action: Ping",
+        "Action: QueueAdd",
+        "Action: QueuePause",
+        "Action: CoreShowChannels",
+    }
+    await until(
+        lambda: usual <= {lines[0] for lines in watched.wire.messages()}, saying="all of a usual day was said"
+    )
     actions = set()
-    for lines in messages:
+    for lines in watched.wire.messages():
         headers = dict(line.split(": ", 1) for line in lines)
         assert len(headers) == len(lines) or "Variable" in headers, lines
         assert set(headers) <= HEADERS, lines
@@ -188,7 +198,6 @@ async def test_s01_nothing_of_it_was_on_the_wire(watched: Watched) -> None:
             assert line.isprintable()
             assert not any(odd in line for odd in ODD_LINES), line
     assert actions <= ACTIONS
-    assert {"Login", "Ping", "QueueAdd", "CoreShowChannels"} <= actions
 
 
 async def test_s17_the_log_of_all_that_tells_no_numbers_and_no_secrets(watched: Watched) -> None:
