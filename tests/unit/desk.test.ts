@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { answers, asked, say, settled, streams } from "./desk_window";
 import { matching, rings, standing, throttled, type Target } from "../../web/client/desk_rules";
-import { deskNow, load, startDesk, type Agent, type Company, type Now, type Phase, type Pop } from "../../web/client/desk_state";
-import { startLive } from "../../web/client/live";
+import { deskNow, guess, load, startDesk, type Agent, type Company, type Now, type Phase, type Pop } from "../../web/client/desk_state";
+import { broken, startLive } from "../../web/client/live";
 
 test("what rings can be answered, in a call too", () => {
   assert.equal(rings("ringing", "off"), true, "a telephone on the desk says nothing itself");
@@ -68,6 +68,83 @@ test("a stream that falls silent, or that the service does not know, is opened a
     await settled();
     assert.equal(streams.length, before + 2);
     assert.equal(asked.filter((one) => one.path === "/api/v1/desk/here").length, 6);
+  } finally { mock.timers.reset(); }
+});
+
+test("a stream that is opened anew goes on where the one before ended", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    answers.set("/api/v1/desk/now", idle);
+    say("pop", pop("A"), "a-5");
+    say("pop_end", { call_id: "A", why: "missed" }, "a-6");
+    broken();
+    assert.match(streams.at(-1)?.url ?? "", /last_event_id=a-6$/);
+    say("open");
+    await settled();
+  } finally { mock.timers.reset(); }
+});
+
+// An answer that comes when the test says so.
+function held<T>(): { promise: Promise<T>; give: (value: T) => void; fail: (error: Error) => void } {
+  let give = (_value: T): void => undefined, fail = (_error: Error): void => undefined;
+  const promise = new Promise<T>((resolve, reject) => { give = resolve; fail = reject; });
+  return { promise, give, fail };
+}
+
+test("an answer to an order that is older than a call takes the call from nobody", async () => {
+  answers.set("/api/v1/desk/now", () => now("idle", agent("paused", null), null));
+  await load();
+  const answer = held<Agent>();
+  const done = guess({ state: "ready" }, () => answer.promise);
+  answers.set("/api/v1/desk/now", () => now("talking", agent("on_call", "A"), "A"));
+  say("state", agent("ready", null));
+  say("state", agent("ringing", "A"));
+  say("pop", pop("A"));
+  say("state", agent("on_call", "A"));
+  answer.give(agent("ready", null));
+  await done;
+  assert.deepEqual([deskNow().phase, deskNow().pop?.call_id, deskNow().agent?.state], ["talking", "A", "on_call"]);
+});
+
+test("a refusal goes back to the customer who is written up", async () => {
+  answers.set("/api/v1/desk/now", () => now("wrap_up", agent("wrap_up", "A"), "A"));
+  await load();
+  const first = held<Agent>(), second = held<Agent>();
+  const done = guess({ state: "ready", call_id: null }, () => first.promise);
+  assert.equal(deskNow().phase, "idle");
+  const also = guess({ state: "paused" }, () => second.promise);
+  first.fail(new TypeError("away"));
+  await assert.rejects(done);
+  second.fail(new TypeError("away"));
+  await assert.rejects(also);
+  assert.deepEqual([deskNow().phase, deskNow().pop?.call_id, deskNow().guessed], ["wrap_up", "A", false]);
+});
+
+test("what was missed is not hidden by an answer that was on its way", async () => {
+  const first = held<Now>();
+  let turn = 0;
+  answers.set("/api/v1/desk/now", () => (turn++ ? now("talking", agent("on_call", "B"), "B") : first.promise));
+  const one = load();
+  say("reset");
+  first.give(idle());
+  await one;
+  await settled();
+  assert.deepEqual([deskNow().phase, deskNow().pop?.call_id], ["talking", "B"]);
+});
+
+test("a state that could not be read is asked for again", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    answers.set("/api/v1/desk/now", () => now("talking", agent("on_call", "A"), "A"));
+    await load();
+    answers.delete("/api/v1/desk/now");
+    say("pop_end", { call_id: "A", why: "stopped" });
+    await settled();
+    assert.equal(deskNow().phase, "talking");
+    answers.set("/api/v1/desk/now", idle);
+    mock.timers.tick(2000);
+    await settled();
+    assert.equal(deskNow().phase, "idle");
   } finally { mock.timers.reset(); }
 });
 

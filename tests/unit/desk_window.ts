@@ -14,11 +14,11 @@ class Stream extends EventTarget {
 
 export const streams: Stream[] = [];
 
-// The newest stream says this.
-export function say(kind: string, data: unknown = {}): void {
+// The newest stream says this; `id` is its place among the events.
+export function say(kind: string, data: unknown = {}, id = ""): void {
   const stream = streams.at(-1) as Stream;
   if (stream.readyState === 2) throw new Error("the stream is closed");
-  stream.dispatchEvent(kind === "open" || kind === "error" ? new Event(kind) : new MessageEvent(kind, { data: JSON.stringify(data) }));
+  stream.dispatchEvent(kind === "open" || kind === "error" ? new Event(kind) : new MessageEvent(kind, { data: JSON.stringify(data), lastEventId: id }));
 }
 
 export async function settled(): Promise<void> {

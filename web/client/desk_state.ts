@@ -1,6 +1,6 @@
 // The state of this person's desk: agent, call, pop. One for the whole page, whatever page of the service is shown;
 // the call bar and the desk page draw it. What the service says always wins over what the page guessed.
-import { ask } from "./ask";
+import { ask, Refusal } from "./ask";
 import { foreign } from "./desk_rules";
 import { house } from "./house";
 import { broken, listen, type Link } from "./live";
@@ -41,7 +41,9 @@ export interface Desk {
 
 const desk: Desk = { phase: "idle", agent: null, call: null, pop: null, company: null, link: "connecting", guessed: false };
 const watchers = new Set<(desk: Readonly<Desk>, why: string) => void>();
-let before: Agent | null = null;
+// What the service said last while the page shows a guess, and whom it was about: a refusal goes back to that.
+let before: { agent: Agent; pop: Pop | null; call: Call | null } | null = null;
+let guesses = 0;
 
 export function deskNow(): Readonly<Desk> {
   return desk;
@@ -71,6 +73,8 @@ function settle(): void {
 
 // How many events of this desk came: an answer that was read before one of them is old news.
 let heard = 0;
+// The same for the agent alone, with the times he was loaded.
+let stated = 0;
 let known = false;
 
 // What the page was made with; where this script has been following the desk already, the service is asked.
@@ -81,26 +85,39 @@ export function takePage(now: Now | null): void {
 
 function takeNow(now: Now): void {
   known = true;
+  stated += 1;
   before = null;
   desk.guessed = false;
   Object.assign(desk, { phase: now.phase, agent: now.agent, call: now.call, pop: now.pop, company: now.company });
   told("now");
 }
 
+// Where the service does not answer, though its stream is there, it is asked again after this.
+const AGAIN = 2000;
 let loading: Promise<void> | undefined;
+let later: ReturnType<typeof setTimeout> | undefined;
 
 // The whole present state, from the service. Never two at once.
 export function load(): Promise<void> {
   const at = heard;
-  loading ??= ask<Now>("/api/v1/desk/now")
-    .then((now) => { loading = undefined; return heard === at ? takeNow(now) : load(); }, () => { loading = undefined; });
+  clearTimeout(later);
+  loading ??= ask<Now>("/api/v1/desk/now").then(
+    (now) => { loading = undefined; return heard === at ? takeNow(now) : load(); },
+    (error: unknown) => {
+      loading = undefined;
+      // A stream that comes back loads by itself; a refusal stays one.
+      if (desk.link === "on" && !(error instanceof Refusal && error.status < 500 && error.status !== 429)) later = setTimeout(() => void load(), AGAIN);
+    },
+  );
   return loading;
 }
 
 // Show at once what is going to be; the service's answer confirms it, a refusal takes it back.
 export async function guess(change: Partial<Agent>, act: () => Promise<Agent | void>): Promise<void> {
+  const at = stated;
+  guesses += 1;
   if (desk.agent) {
-    before ??= desk.agent;
+    before ??= { agent: desk.agent, pop: desk.pop, call: desk.call };
     desk.agent = { ...desk.agent, ...change };
     desk.guessed = true;
     settle();
@@ -108,13 +125,20 @@ export async function guess(change: Partial<Agent>, act: () => Promise<Agent | v
   }
   try {
     const agent = await act();
-    if (agent) desk.agent = agent;
+    // What the service told meanwhile is this news or newer: a call may have come before the answer did.
+    if (agent && stated === at) {
+      desk.agent = agent;
+      if (before) before.agent = agent;
+    }
   } catch (error) {
-    if (before) desk.agent = before;
+    if (before) {
+      desk.agent = before.agent;
+      if (!desk.pop && before.pop && before.pop.call_id === before.agent.call_id) { desk.pop = before.pop; desk.call = before.call; }
+    }
     throw error;
   } finally {
-    before = null;
-    desk.guessed = false;
+    guesses -= 1;
+    if (!guesses) { before = null; desk.guessed = false; }
     settle();
     told("state");
   }
@@ -156,7 +180,8 @@ export function startDesk(): void {
   }, always);
   listen<Agent>("state", (agent) => {
     heard += 1;
-    if (desk.guessed) before = agent;
+    stated += 1;
+    if (before) before.agent = agent;
     desk.agent = agent;
     settle();
     told("state");
@@ -178,7 +203,8 @@ export function startDesk(): void {
     told("link");
     if (back) void load();
   }, always);
-  listen("reset", () => void load(), always);
+  // What was asked before is as old as what was missed.
+  listen("reset", () => { heard += 1; void load(); }, always);
   // The service asks whether somebody is there; a page that does not answer is gone for the supervisor.
   listen<{ page: string }>("ping", ({ page }) => {
     if (!house()) return;

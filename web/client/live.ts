@@ -14,6 +14,8 @@ const KEPT = 500;
 // Kinds the service sends; a kind that no list names would be heard only by those who came before it.
 const KINDS = ["call", "agent", "reset", "pop", "pop_end", "state", "company", "progress", "bulletin"];
 const recent: { id: string; kind: string; data: unknown }[] = [];
+// The newest of them: another stream goes on from there, so that nothing happens on the page a second time.
+let newest = "";
 
 function numberOf(id: string): [string, number] {
   const [start = "", number = ""] = id.split("-");
@@ -57,6 +59,7 @@ function attend(stream: EventSource, kind: string): void {
     const message = event as MessageEvent<string>;
     const data: unknown = JSON.parse(message.data);
     if (message.lastEventId) {
+      newest = message.lastEventId;
       recent.push({ id: message.lastEventId, kind, data });
       if (recent.length > KEPT) recent.shift();
     }
@@ -86,7 +89,7 @@ export function broken(): void {
 export function startLive(): void {
   const known = house();
   if (source || !known || !known.permissions.includes("live.read")) return;
-  const stream = new EventSource("/api/v1/live?last_event_id=" + encodeURIComponent(known.live));
+  const stream = new EventSource("/api/v1/live?last_event_id=" + encodeURIComponent(newest || known.live));
   source = stream;
   alive();
   stream.addEventListener("open", () => { say("on"); alive(); });
