@@ -5,6 +5,7 @@ What is filed there is filed once; a recording is heard and marked; an agent fin
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import struct
@@ -205,6 +206,100 @@ async def test_r28_nothing_typed_is_lost_and_the_call_is_filed_by_one(
     assert {task.department for task in made} == {None, "sales"}
     await page.goto(f"{house.base}/registrations")
     await expect(page.locator("tbody tr")).to_have_count(1)
+
+
+async def test_an_answer_that_is_lost_or_late_makes_nobody_choose_between_his_own_texts(
+    context: BrowserContext, house: Office
+) -> None:
+    call = talked(house)
+    page = await context.new_page()
+    await sign_in(page, house, "wang", f"/registrations/{call.id}")
+    summary, kept = page.locator("[name=summary]"), page.locator("[data-kept]")
+    crossed = page.locator(".ac-crossed")
+    await summary.fill("一")
+    await expect(kept).to_have_attribute("data-kept", "saved")
+
+    # The service has the text, its answer is lost, and more is typed by the time it is asked again.
+    lost: list[Route] = []
+
+    async def once_unheard(route: Route) -> None:
+        lost.append(route)
+        if len(lost) > 1:
+            await route.continue_()
+            return
+        await route.fetch()
+        await summary.press_sequentially("三")
+        await route.abort()
+
+    await page.route("**/draft", once_unheard)
+    await summary.press_sequentially("二")
+    await until(lambda: drafted(house, call) == "一二三")
+    await expect(kept).to_have_attribute("data-kept", "saved")
+    await expect(crossed).to_have_count(0)
+    await page.unroute("**/draft")
+
+    # The same, and the page is closed before it could ask again.
+    sent = asyncio.Event()
+
+    async def never_answered(route: Route) -> None:
+        await route.fetch()
+        sent.set()
+
+    await page.route("**/draft", never_answered)
+    await summary.press_sequentially("四")
+    await sent.wait()
+    await summary.press_sequentially("五")
+    await page.close()
+    page = await context.new_page()
+    await page.goto(f"{house.base}/registrations/{call.id}")
+    summary, kept, crossed = (page.locator(one) for one in ("[name=summary]", "[data-kept]", ".ac-crossed"))
+    await expect(summary).to_have_value("一二三四五")
+    await until(lambda: drafted(house, call) == "一二三四五")
+    await expect(kept).to_have_attribute("data-kept", "saved")
+    await expect(crossed).to_have_count(0)
+
+    # It is filed, and that is not heard: the text is kept, and filing it again is the same filing.
+    await page.select_option("[name=reason]", "regular_service")
+    await page.select_option("[name=disposition]", "answered")
+    await expect(kept).to_have_attribute("data-kept", "saved")
+    answers: list[int] = []
+    page.on("response", lambda one: answers.append(one.status) if one.url.endswith("/draft") else None)
+
+    async def unheard(route: Route) -> None:
+        assert (await route.fetch()).ok
+        await route.abort()
+
+    await page.route("**/registration", unheard)
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#notices [data-kind=trouble]")).to_be_visible()
+    await until(lambda: answers)
+    await expect(kept).to_have_attribute("data-kept", "saved")
+    await expect(crossed).to_have_count(0)
+    await page.unroute("**/registration")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".ac-filed")).to_be_visible()
+    filed = house.database.read_now(lambda c: registrations.of_call(c, call.id))
+    assert [one.by_name for one in filed.versions] == ["王芳"]
+
+    # A draft that is on its way while its call is filed: nobody is asked about it any more.
+    call = talked(house, number="+8613900002222")
+    await page.goto(f"{house.base}/registrations/{call.id}")
+    await summary.fill("已说明保养")
+    await page.select_option("[name=reason]", "regular_service")
+    await page.select_option("[name=disposition]", "answered")
+    await expect(kept).to_have_attribute("data-kept", "saved")
+    held: list[Route] = []
+    await page.route("**/draft", lambda route: held.append(route))
+    await summary.press_sequentially("项目")
+    await until(lambda: held)
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".ac-filed")).to_be_visible()
+    answers.clear()
+    await held[0].continue_()
+    await until(lambda: answers == [409])
+    await page.evaluate("new Promise((done) => setTimeout(done))")  # the script has heard it, too
+    await expect(crossed).to_have_count(0)
+    await expect(page.locator(".ac-filed")).to_be_visible()
 
 
 async def test_s15_a_recording_is_heard_marked_and_deleted_in_the_page(

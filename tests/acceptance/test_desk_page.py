@@ -23,6 +23,7 @@ from fixtures_web import PASSWORD, Office, OfficeMaker, until
 from playwright.async_api import Page, Route, ViewportSize, async_playwright, expect
 
 from access.permissions import Role
+from config.books.definitions import seed
 from crm.records.customers import Honorific
 from crm.tasks.tasks import Caller, TaskKind
 from storage import calls, matching, tasks
@@ -462,3 +463,43 @@ async def test_in_a_call_the_keys_are_the_calls(page: Page, house: Office, board
     await page.keyboard.press("e")
     await until(lambda: house.desk.states[agent.id].wrapup_until != agent.wrapup_until)
     assert page.url.endswith(f"/customers/{customer}"), "the editor was not asked for"
+
+
+async def test_a_filing_that_is_heard_late_leaves_the_next_call_its_place(
+    page: Page, house: Office, board: Switchboard
+) -> None:
+    """The service makes the agent free as it files; another caller may ring before the page has its answer."""
+    house.database.write_now(lambda connection: seed(connection, house.clock.now()))
+    board.customer("李雷", "+8613812345678")
+    await sign_in(page, house, "wang")
+    call = await board.call()
+    await board.ring("wang", call)
+    await board.tell(FactKind.CONNECTED, "wang", call, queue="service")
+    agent = board.steps(board.agent("wang"), AgentEvent.RANG, AgentEvent.CONNECTED, call_id=call.id)
+    await expect(page.locator("[name=summary]")).to_be_visible()
+    house.desk.states[agent.id] = board.steps(agent, AgentEvent.DISCONNECTED)
+    await board.tell(FactKind.LEG_ENDED, "wang", call)
+    await page.fill("[name=summary]", "已说明保养项目")
+    await page.select_option("[name=reason]", index=1)
+    await page.select_option("[name=disposition]", "answered")
+    filed, told = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        filed.set()
+        await told.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/registration", late)
+    await page.keyboard.press("Control+Enter")
+    await filed.wait()
+    await until(lambda: house.desk.states[agent.id].state is AgentState.READY)
+    other = await board.call("13955556666")
+    await board.ring("wang", other)
+    await expect(page.locator("#who-name")).to_have_text("新客户来电")
+    right = page.locator("#desk-right [data-part=form]")
+    await expect(right).to_contain_text("接听后")
+    told.set()
+    await expect(page.locator("#notices")).to_contain_text("已登记")
+    await expect(right).to_contain_text("接听后")
+    await expect(page.locator(".ac-filed")).to_have_count(0)

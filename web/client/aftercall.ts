@@ -97,7 +97,7 @@ island("aftercall", (root, signal) => {
         return;
       }
       form = new RegistrationForm(part("form"), panel, {
-        filed: (state) => { document.dispatchEvent(new CustomEvent("careline:filed", { detail: { call, state } })); void unfiled(); },
+        filed: (state) => { document.dispatchEvent(new CustomEvent("careline:filed", { detail: { call: panel.call.id, state } })); void unfiled(); },
         typeChanged: () => void script(),
       }, inner.signal);
       drawTask(part("task"), panel);

@@ -4,7 +4,7 @@ import { Refusal, ask } from "../ask";
 import { house } from "../house";
 import type { Body, Draft } from "./shapes";
 
-interface Copy { body: Body; revision: number; at: number }
+interface Copy { body: Body; revision: number; at: number; sent?: Body | null }
 export type Kept = "saved" | "waiting" | "local";
 export interface Crossing { holder: string; theirs: Body; yours: Body; version: number }
 
@@ -47,6 +47,9 @@ export class Drafts {
   private timer = 0;
   private busy: Promise<void> | null = null;
   private ended = false;
+  // Sent, and its answer has not come: the server may have it. It is sent again before any newer text, and the same
+  // text twice is one revision, so that nobody crosses with himself.
+  private sent: Body | null = null;
 
   constructor(
     readonly call: string,
@@ -61,10 +64,11 @@ export class Drafts {
     signal.addEventListener("abort", () => { void this.flush(); });
   }
 
-  // Each letter comes here.
-  typed(body: Body): void {
+  // Each letter comes here. `sent`: what a page before this one has sent without hearing of it.
+  typed(body: Body, sent: Body | null = null): void {
     if (this.ended) return;
     this.body = structuredClone(body);
+    this.sent ??= sent;
     this.keep();
     this.tell("waiting");
     clearTimeout(this.timer);
@@ -74,7 +78,7 @@ export class Drafts {
   private keep(): void {
     if (!this.body) return;
     try {
-      localStorage.setItem(name(this.call), JSON.stringify({ body: this.body, revision: this.revision, at: Date.now() }));
+      localStorage.setItem(name(this.call), JSON.stringify({ body: this.body, revision: this.revision, at: Date.now(), sent: this.sent }));
     } catch { /* a full store: the server's row is still there */ }
   }
 
@@ -83,46 +87,66 @@ export class Drafts {
     localStorage.removeItem(name(this.call));
   }
 
+  // The server has this text. Another page of this browser may have kept another one.
+  private forget(body: Body): void {
+    const kept = localCopy(this.call);
+    if (!kept || sameText(kept.body, body)) this.settled();
+  }
+
   // Bring what was typed to the server; one request at a time.
   async flush(): Promise<void> {
     clearTimeout(this.timer);
     while (this.busy) await this.busy;
     if (!this.body || this.ended) return;
-    this.busy = this.save(this.body);
+    if (!this.sent) {
+      this.sent = this.body;
+      this.keep();
+    }
+    this.busy = this.save(this.sent);
     try { await this.busy; } finally { this.busy = null; }
   }
 
   private async save(body: Body): Promise<void> {
     try {
       const saved = await ask<Draft>(`/api/v1/calls/${this.call}/draft`, { body: { based_on: this.revision, body } });
+      if (this.ended) return;
       this.revision = saved.revision;
+      this.sent = null;
       if (this.body === body) {
         this.body = null;
-        localStorage.removeItem(name(this.call));
+        this.forget(body);
         this.tell("saved");
       } else {
         this.keep();
         this.timer = window.setTimeout(() => void this.flush(), PAUSE);
       }
     } catch (error) {
+      // Filed meanwhile: what the server says of the draft concerns nobody.
+      if (this.ended) return;
       this.tell("local");
-      if (error instanceof Refusal && error.errorId === "draft-changed") {
-        this.crossed({
-          holder: String(error.problem["holder"] ?? ""),
-          theirs: error.problem["theirs"] as Body,
-          yours: body,
-          version: Number(error.problem["version"] ?? 0),
-        });
-      } else if (!(error instanceof Refusal) || error.status >= 500 || error.status === 429) {
+      if (!(error instanceof Refusal) || error.status >= 500 || error.status === 429) {
         clearTimeout(this.timer);
         this.timer = window.setTimeout(() => void this.flush(), AGAIN);
+        return;
       }
+      this.sent = null;
+      if (error.errorId !== "draft-changed") return;
+      const version = Number(error.problem["version"] ?? 0);
+      if (!version && this.revision) {
+        // The draft is gone, as after a filing: there is no other text to choose.
+        this.revision = 0;
+        clearTimeout(this.timer);
+        this.timer = window.setTimeout(() => void this.flush(), PAUSE);
+        return;
+      }
+      this.crossed({ holder: String(error.problem["holder"] ?? ""), theirs: error.problem["theirs"] as Body, yours: this.body ?? body, version });
     }
   }
 
   // After two pages crossed: go on with this text, on top of the other's.
   takeOver(body: Body, version: number): void {
     this.revision = version;
+    this.sent = null;
     this.typed(body);
   }
 

@@ -43,9 +43,9 @@ export class RegistrationForm {
       const mine = { ...structuredClone(EMPTY), ...copy.body };
       if (draft && sameText(mine, this.body)) {
         this.drafts.settled();
-      } else if (!draft || copy.revision === draft.revision) {
+      } else if (!draft || copy.revision === draft.revision || (copy.sent && sameText({ ...structuredClone(EMPTY), ...copy.sent }, this.body))) {
         this.body = mine;
-        this.drafts.typed(mine);
+        this.drafts.typed(mine, copy.sent);
         unsaved = true;
       } else {
         this.draw();
@@ -108,7 +108,11 @@ export class RegistrationForm {
     if (name === "call_type") this.watch.typeChanged(this.body.call_type);
   }
 
+  // Another call has the place: an answer that comes now changes nothing there.
+  private get isGone(): boolean { return this.signal.aborted; }
+
   private tell(kept: Kept): void {
+    if (this.isGone) return;
     const place = this.root.querySelector<HTMLElement>("[data-kept]");
     if (!place) return;
     place.dataset["kept"] = kept;
@@ -136,7 +140,7 @@ export class RegistrationForm {
     this.drafts?.end();
     this.drafts = null;
     this.panel = { ...this.panel, registration: answer.registration, may_file: false, may_correct: true };
-    this.showFiled(answer.registration);
+    if (!this.isGone) this.showFiled(answer.registration);
     notice(answer.registration.tasks.length ? t("aftercall.filed.tasks", { count: answer.registration.tasks.length }) : t("aftercall.filed.done"));
     this.watch.filed(answer.agent?.state ?? null);
   }
@@ -148,12 +152,13 @@ export class RegistrationForm {
     this.drafts?.end();
     this.drafts = null;
     this.panel = { ...this.panel, registration };
-    this.showFiled(registration);
+    if (!this.isGone) this.showFiled(registration);
     notice(t("aftercall.correct.done"));
   }
 
   private refused(error: unknown): void {
     if (!(error instanceof Refusal)) { this.drafts?.typed(this.body); this.tell("local"); notice(t("aftercall.trouble.away"), { kind: "trouble" }); return; }
+    if (this.isGone) { this.drafts?.typed(this.body); notice(t("aftercall.trouble.refused", { why: error.detail }), { kind: "trouble" }); return; }
     if (error.errorId === "registration-incomplete" || error.errorId === "bad-values") {
       const faults = (error.problem["errors"] ?? []) as { field: string; message: string }[];
       markFaults(this.root, faults.map((one) => (error.errorId === "bad-values" ? { field: one.field.split(".").slice(0, 2).join("."), message: one.message } : one)), true);
@@ -165,6 +170,7 @@ export class RegistrationForm {
 
   // Somebody, or one's own other page, was first: both texts, and a choice; neither is lost.
   private cross(crossing: Crossing, filed = false): void {
+    if (this.isGone) return;
     const column = (title: string, body: Body): HTMLElement => make("div", { class: "ac-side" }, make("h3", {}, title), ...this.lines(body));
     const theirs = make("button", { type: "button" }, t("aftercall.crossed.take_theirs"));
     const yours = make("button", { type: "button", class: "primary" }, filed ? t("aftercall.crossed.correct_with_mine") : t("aftercall.crossed.take_mine"));
@@ -189,7 +195,7 @@ export class RegistrationForm {
     try {
       this.panel = await ask<Panel>(`/api/v1/calls/${this.panel.call.id}/panel`);
     } catch { notice(t("aftercall.trouble.away"), { kind: "trouble" }); return; }
-    if (!this.panel.registration) return;
+    if (this.isGone || !this.panel.registration) return;
     if (mine && !this.panel.may_correct) { notice(t("aftercall.crossed.kept"), { kind: "trouble" }); return; }
     if (mine) this.startCorrection(this.panel.registration.versions[0]!, mine);
     else { this.drafts?.end(); this.drafts = null; this.showFiled(this.panel.registration); }
