@@ -465,6 +465,32 @@ async def test_in_a_call_the_keys_are_the_calls(page: Page, house: Office, board
     assert page.url.endswith(f"/customers/{customer}"), "the editor was not asked for"
 
 
+async def test_a_call_can_be_filed_as_soon_as_the_log_says_whose_it_is(
+    page: Page, house: Office, board: Switchboard
+) -> None:
+    """However long the disk takes for that."""
+    board.customer("李雷", "+8613812345678")
+    await sign_in(page, house, "wang")
+    agent = board.agent("wang")
+    call = await board.call()
+    asked: list[str] = []
+    page.on("response", lambda one: asked.append(one.url) if one.url.endswith("/panel") else None)
+    await board.ring("wang", call)
+    part = page.locator("#desk-right [data-part=form]")
+    await expect(part).to_contain_text("接听后")
+    asked.clear()
+    await board.tell(FactKind.CONNECTED, "wang", call, stored=False, queue="service")
+    board.steps(agent, AgentEvent.RANG, AgentEvent.CONNECTED, call_id=call.id)
+    await expect(page.locator(".cb")).to_have_attribute("data-phase", "talking")
+    await until(lambda: len(asked) == 6)  # it does not ask for ever
+    await expect(part).to_contain_text("接听后")
+    await board.tell(FactKind.CONNECTED, "wang", call, queue="service")
+    written = house.journal.live(call.id)
+    assert written is not None
+    house.live.call_changed(written)
+    await expect(part.locator(".ac-form")).to_be_visible()
+
+
 async def test_a_filing_that_is_heard_late_leaves_the_next_call_its_place(
     page: Page, house: Office, board: Switchboard
 ) -> None:

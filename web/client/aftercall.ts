@@ -10,6 +10,7 @@ import { drawTask } from "./aftercall/task";
 import { may } from "./house";
 import { island } from "./islands";
 import { hotkey } from "./keys";
+import { listen } from "./live";
 import { t } from "./texts";
 import { readable, when } from "./times";
 import "./aftercall/pages";
@@ -27,6 +28,8 @@ island("aftercall", (root, signal) => {
   let chosenByHand = false;
   let lastPhase = "";
   let turn = 0;
+  // Talked in, and not to be filed yet as far as the log says.
+  let early = false;
 
   function open(name: string): void {
     for (const tab of box!.querySelectorAll<HTMLElement>("[data-tab]")) tab.setAttribute("aria-selected", String(tab.dataset["tab"] === name));
@@ -71,6 +74,7 @@ island("aftercall", (root, signal) => {
     inner = new AbortController();
     signal.addEventListener("abort", () => inner.abort(), { signal: inner.signal });
     call = wanted;
+    early = false;
     form = null;
     const now = ++turn;
     if (!chosenByHand || wanted) { open(wanted || phase !== "idle" ? "call" : "knowledge"); chosenByHand = false; }
@@ -89,10 +93,10 @@ island("aftercall", (root, signal) => {
     try {
       const panel = await ask<Panel>(`/api/v1/calls/${call}/panel`);
       if (now !== turn) return;
-      const early = !panel.may_file && !panel.registration;
+      early = !panel.may_file && !panel.registration;
       if (early && ["ringing", "talking", "wrap_up"].includes(lastPhase)) {
         part("form").replaceChildren(make("p", { class: "quiet" }, t("aftercall.after_answer")));
-        // The page hears of the answer a moment before the log says whose call it is.
+        // The page hears of the answer a moment before the log says whose call it is; the log tells when it does.
         if (lastPhase !== "ringing" && tries < 5) setTimeout(() => { if (now === turn && !signal.aborted) void load(now, tries + 1); }, 700);
         return;
       }
@@ -129,6 +133,7 @@ island("aftercall", (root, signal) => {
     void form?.file();
   }, signal, { always: true });
   root.addEventListener("desk:call", () => void follow(), { signal });
+  listen<{ id: string }>("call", (changed) => { if (early && changed.id === call && lastPhase !== "ringing") void load(++turn); }, signal);
   sweepCopies();
   startKnowledge(pane("knowledge"), signal);
   void follow();
