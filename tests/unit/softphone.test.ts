@@ -23,6 +23,9 @@ let slowly = false;
 // As the settings of the house say.
 let autoAnswer = false;
 const streams: Stream[] = [];
+// Who waits for the page, as the service says each time it is asked; undefined: it does not answer.
+let waiting: ({ call_id: string | null; held: boolean } | undefined)[] = [];
+const nobody = { call_id: null, held: false };
 
 function open(): Promise<Stream> {
   const stream = new Stream();
@@ -54,7 +57,8 @@ const given = {
     createOscillator(): object { return { frequency: { value: 0 }, connect(): void {}, start(): void {}, stop(): void {} }; }
   },
   fetch: (path: string): Promise<Response> =>
-    Promise.resolve(Response.json(path.endsWith("/back") ? { call_id: null, held: false }
+    path.endsWith("/back") && waiting.length && !waiting[0] ? (waiting.shift(), Promise.reject(new TypeError("away")))
+      : Promise.resolve(Response.json(path.endsWith("/back") ? (waiting.shift() ?? nobody)
       : { url: "/phone/ws", direct_url: "", user: "pli", secret: "s", fresh: false, ice: [], auto_answer: autoAnswer })),
 };
 for (const [name, value] of Object.entries(given)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
@@ -141,6 +145,17 @@ test("a page without the line can do nothing", async () => {
   assert.deepEqual([phone.can("answer"), phone.can("mute"), phone.can("keys")], [true, true, true]);
   (phone as unknown as { letGo(): void }).letGo();
   assert.deepEqual([phone.can("answer"), phone.can("mute"), phone.can("keys")], [false, false, false]);
+  phone.end();
+});
+
+test("who waits for the page is asked for until the service answers", async () => {
+  waiting = [undefined, { call_id: "01A", held: false }];
+  const { phone, ua } = await registered();
+  for (let turn = 0; waiting.length && turn < 500; turn++) await settled();
+  await settled();
+  const session = rung(ua);
+  await settled();
+  assert.ok(session.answered, "the customer comes back by himself");
   phone.end();
 });
 

@@ -26,6 +26,8 @@ interface Key {
 const REFUSED_FOR = 20_000;
 // Failing to answer within this is a call lost; the page answers by itself in these cases.
 const EXPECTED_FOR = 40_000;
+// A service that did not say who waits for this page is asked again after this.
+const BACK_AGAIN = 1000;
 // The desk shows who calls a moment before the call is on the line: a click in between answers it when it is.
 const ON_ITS_WAY = 5_000;
 // RFC 4733 events, milliseconds: long enough for every menu.
@@ -269,9 +271,19 @@ export class Softphone implements Phone {
     // The line is new: whoever waited for this page is brought back, and a call that outlived the old line is asked for.
     const session = this.session;
     if (session?.isEstablished()) session.renegotiate();
-    this.answers = ask<{ call_id: string | null; held: boolean }>("/api/v1/desk/phone/back", { body: {} })
-      .then((found) => { if (found.call_id) this.expect(found.call_id, found.held); })
-      .catch(() => undefined);
+    if (this.ua) this.answers = this.back(this.ua, Date.now() + EXPECTED_FOR);
+  }
+
+  // Who waits for this page; asked again where nobody answers, because the customer hears music as long.
+  private async back(ua: UA, until: number): Promise<void> {
+    try {
+      const found = await ask<{ call_id: string | null; held: boolean }>("/api/v1/desk/phone/back", { body: {} });
+      if (found.call_id) this.expect(found.call_id, found.held);
+    } catch (error) {
+      if (Date.now() > until || (error instanceof Refusal && error.status < 500)) return;
+      await new Promise((resolve) => setTimeout(resolve, BACK_AGAIN));
+      if (this.ua === ua) await this.back(ua, until);
+    }
   }
 
   private refused(_cause: string): void {
