@@ -32,8 +32,8 @@ LONG_SENTENCES = (
     "still_waiting", "fallback_connecting",
 )  # fmt: skip
 
-#: Seconds by which an answer and a caller's giving up may miss each other.
-CROSSED = 1.5
+#: Seconds by which an answer and a caller's giving up may miss each other: a switch that stands still reads both late.
+CROSSED = SLACK
 
 
 def short_sentences(seconds: float = 0.3) -> Path:
