@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from fixtures_house import WITH_MENU, House, a_house, until, when
 from house_truth import epoch
+from waiting import SLACK
 
 from config.site import Person, SiteError
 from lab.agents import Habits
@@ -26,6 +27,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 LONG = Habits(answers_after=(0.1, 0.2), talks=(600.0, 600.0))
 DECLINES = Habits(answers_after=(0.1, 0.2), declines=1.0)
 WAITS: tuple[Step, ...] = (Stay(seconds=600, speaks=True),)
+#: A gap in a recording: longer than what the recording may lack because a phone stood still and sent nothing.
+GAP_SECONDS = 3 * SLACK
 #: Through the shipped menu: what follows its notice is recorded, unless it is refused.
 TO_SALES: tuple[Step, ...] = (Listen(seconds=2.5), Press(keys="2"), *WAITS)
 QUEUE = {"ring_seconds": 10, "missed_before_pause": 2}
@@ -398,19 +401,19 @@ async def test_a_paused_recording_has_a_gap_and_its_full_length(house: House) ->
     call = await talk(house, "13918002040", TO_SALES, called=WITH_MENU)
     began = time.monotonic()
     await call.order("pause-recording")
-    await asyncio.sleep(3.0)  # the gap is what is measured
+    await asyncio.sleep(GAP_SECONDS)
     await call.order("resume-recording")
     paused = time.monotonic() - began
     await asyncio.sleep(0.5)
     row = await call.ends()
     [gap] = house.rows("SELECT * FROM recording_gaps WHERE call_id = ?", call.id)
-    assert 2.9 <= when(gap["resumed_at"]) - when(gap["paused_at"]) <= paused
+    assert GAP_SECONDS - 0.1 <= when(gap["resumed_at"]) - when(gap["paused_at"]) <= paused
 
     async def measured() -> Any:
         return house.rows("SELECT * FROM recordings WHERE call_id = ? AND state = 'kept'", call.id)
 
     [recording] = await until(measured, 40.0, saying="the recording was never measured")
-    assert recording["seconds"] == pytest.approx(row["talk_seconds"], abs=2.5)
+    assert recording["seconds"] == pytest.approx(row["talk_seconds"], abs=SLACK + 1.0)
 
 
 async def test_nothing_is_recorded_after_a_refusal(house: House) -> None:
@@ -473,6 +476,8 @@ async def test_click_to_call_rings_the_agent_and_then_the_number(house: House) -
         row = await state(becomes)
     assert row["outcome"] == "answered"
     assert row["talk_seconds"] > 0
+    # Their own phones may end a moment after the log does.
+    await until(lambda: not house.lab.book.open_calls, saying="phones outside that still have the call")
     rung = [one for one in house.lab.records() if one.called.endswith("13800138000")]
     assert len(rung) == 1
 
