@@ -80,6 +80,10 @@ class _Line:
         self._transport = transport
         #: Not to come back: another page has the telephone, or the session has ended.
         self.parted = False
+        #: Set when another page of the person has the telephone: nobody waits for this one to come back.
+        self.replaced = asyncio.Event()
+        #: Its end has been seen to, or is being.
+        self.left = False
 
     async def end(self, code: int) -> None:
         """Close it; a page that does not answer that, or does not even read it, is cut off."""
@@ -105,7 +109,8 @@ class PhoneGate:
         self._lines: dict[str, _Line] = {}
         self._client: ClientSession | None = None
         self._sweeper: asyncio.Task[None] | None = None
-        self._partings: set[asyncio.Task[None]] = set()
+        #: What is done for lines that are gone.
+        self._partings: dict[_Line, asyncio.Task[None]] = {}
         self._closing = False
         #: Messages that were not the page's own to send.
         self.refused = 0
@@ -123,7 +128,7 @@ class PhoneGate:
         """End every line; pages go on by the other address, and their calls go on."""
         self._closing = True
         await asyncio.gather(*(line.end(_RESTARTS) for line in self._lines.values()))
-        for task in (*self._partings, *([self._sweeper] if self._sweeper else [])):
+        for task in (*self._partings.values(), *([self._sweeper] if self._sweeper else [])):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -183,12 +188,26 @@ class PhoneGate:
             raise SwitchUnavailable("The telephone switch does not answer; the page tries again.") from error
 
     async def _take(self, line: _Line) -> None:
-        """The newest page has the telephone; the one before it is told so."""
+        """The newest page has the telephone; the one before it is told so.
+
+        Who talked with another page waits before this one can say a word: it asks for him once it has registered.
+        """
         before = self._lines.get(line.user_id)
         self._lines[line.user_id] = line
         if before is not None:
             before.parted = before.page != line.page
             await before.end(ELSEWHERE if before.parted else 1000)
+            if before.parted:
+                self._part(before)
+        others = {
+            other: task
+            for other, task in self._partings.items()
+            if other.user_id == line.user_id and other.page != line.page
+        }
+        for other in others:
+            other.replaced.set()
+        if others:
+            await asyncio.wait(others.values(), timeout=_REACH_SECONDS)
 
     async def _pass_on(self, line: _Line, switch: ClientWebSocketResponse) -> None:
         async def up() -> None:
@@ -227,16 +246,19 @@ class PhoneGate:
 
     def _part(self, line: _Line) -> None:
         """The line is gone: whom the page talked with must not hear silence."""
-        if self._closing:
+        if self._closing or line.left:
             return
+        line.left = True
         task = asyncio.create_task(self._parting(line), name="phone-parting")
-        self._partings.add(task)
-        task.add_done_callback(self._partings.discard)
+        self._partings[line] = task
+        task.add_done_callback(lambda _task: self._partings.pop(line, None))
 
     async def _parting(self, line: _Line) -> None:
         leaving = line.parted or line.browser.close_code in (_GOING_AWAY, LEAVING, ENDED)
         if not leaving:  # perhaps only the signalling broke: the sound may still go both ways
-            await asyncio.sleep(GRACE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await line.replaced.wait()
             now = self._lines.get(line.user_id)
             if now is not None and now.page == line.page:
                 return

@@ -50,6 +50,8 @@ class Lines:
     gone: list[str] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     flooding: bool = False
+    #: Seconds the service takes for a page that is gone.
+    slow: float = 0.0
 
     @asynccontextmanager
     async def page(self, user: str, page: str = "p1") -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -110,6 +112,7 @@ async def lines() -> AsyncIterator[Lines]:
         return [SimpleNamespace(kind=PhoneKind.BROWSER, endpoint=f"p{user}")]
 
     async def gone(user: str) -> None:
+        await asyncio.sleep(found.slow)
         found.gone.append(user)
 
     async def live(proofs: set[str], _now: object, _longest: object) -> set[str]:
@@ -163,6 +166,28 @@ async def test_the_newest_page_has_the_telephone(lines: Lines) -> None:
         await second.send_str(request("pli"))
         assert await second.receive_str(timeout=PATIENCE) == request("pli")
         assert lines.gate.lines == 1
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_page_is_gone_before_the_next_one_says_a_word(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    """The next one asks once, when it has registered, who waits: by then whoever talked with the other one does."""
+    monkeypatch.setattr(gate_module, "GRACE_SECONDS", 2 * PATIENCE)
+    lines.slow = 0.3
+    async with lines.page("li", "p1") as first:
+        await lines.until(lambda: lines.gate.lines == 1)
+        if dies:  # without a word
+            wire = first._writer.transport
+            assert wire is not None
+            wire.abort()
+            await lines.until(lambda: lines.gate.lines == 0)
+        async with lines.page("li", "p2") as second:
+            await second.send_str(request("pli"))
+            assert await second.receive_str(timeout=PATIENCE) == request("pli")
+            assert lines.gone == ["li"]
+            await first.close()
+        await lines.until(lambda: lines.gate.lines == 0)
 
 
 async def test_the_same_page_on_a_new_line_leaves_nobody_waiting(lines: Lines) -> None:
