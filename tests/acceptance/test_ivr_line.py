@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fixtures_switch import SECRETS, MakeSwitch, RunningSwitch, StartSipp, until
+from fixtures_switch import SECRETS, MakeSwitch, Manager, RunningSwitch, StartSipp, until
 from waiting import SLACK
 
 from ivr.asterisk.server import AgiServer, Door
@@ -24,6 +24,8 @@ from telephony.clock import SystemClock
 pytestmark = pytest.mark.asterisk
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Seconds a line in this process may be silent, which no test here is about.
+MARGIN = 10.0
 
 
 def tone(folder: Path, name: str, seconds: float = 0.1) -> Sound:
@@ -33,20 +35,86 @@ def tone(folder: Path, name: str, seconds: float = 0.1) -> Sound:
     return Sound(str(folder / name), seconds)
 
 
+class Presser:
+    """Presses a caller's keys when the switch has begun to take them: before that it would drop them."""
+
+    def __init__(self, switch: RunningSwitch) -> None:
+        self.switch = switch
+        self.taking = 0
+        self.channel = ""
+        self.begun = asyncio.Condition()
+        self.manager: Manager
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Hear and press by a manager's account that only this test has."""
+        await self.switch.command("module load app_senddtmf.so")
+        with (self.switch.folder.layout.etc / "manager.conf").open("a") as file:
+            file.write("\n[presser]\nsecret = presses-in-tests\nread = agi\nwrite = call\n")
+        await self.switch.command("manager reload")
+        hears, _ = await Manager.login(self.switch, "presser", "presses-in-tests")
+        self.manager, said = await Manager.login(self.switch, "presser", "presses-in-tests")
+        assert said["Response"] == "Success", said
+        await self.manager.ask("Events", EventMask="off")
+        hearing = asyncio.create_task(self._hear(hears))
+        try:
+            yield
+        finally:
+            hearing.cancel()
+            await asyncio.wait([hearing])
+            await hears.close()
+            await self.manager.close()
+
+    async def _hear(self, hears: Manager) -> None:
+        message: dict[str, str] = {}
+        while line := await hears.reader.readline():
+            if text := line.decode().strip():
+                key, _, value = text.partition(": ")
+                message[key] = value
+                continue
+            if message.get("Event") == "AGIExecStart" and message["Command"].startswith("GET DATA"):
+                async with self.begun:
+                    self.taking, self.channel = self.taking + 1, message["Channel"]
+                    self.begun.notify_all()
+            message = {}
+
+    async def press(self, keys: str, after: int) -> None:
+        """Press keys once the switch has begun to take keys so many times from now on."""
+        wanted = self.taking + after
+        async with self.begun:
+            await self.begun.wait_for(lambda: self.taking >= wanted)
+        for key in keys:
+            said = await self.manager.ask(
+                "PlayDTMF", Channel=self.channel, Digit=key, Duration="160", Receive="true"
+            )
+            assert said["Response"] == "Success", said
+            await asyncio.sleep(0.2)  # keys have a gap between them, or they are one
+
+
 async def test_keys_hashes_silence_and_lost_sounds_are_told_apart(
-    switch: RunningSwitch, sipp: StartSipp, tmp_path: Path
+    make_switch: MakeSwitch, sipp: StartSipp, tmp_path: Path
 ) -> None:
+    switch = await make_switch(first_step_seconds=MARGIN)
     one, two = tone(tmp_path, "one"), tone(tmp_path, "two")
     heard: dict[str, Heard] = {}
+    presser = Presser(switch)
 
     async def script(line: Line) -> None:
+        async def pressed(keys: str, sounds: list[Sound], most: int) -> Heard:
+            """What is heard of keys that are pressed at the last of these sounds."""
+            pressing = asyncio.create_task(presser.press(keys, after=len(sounds)))
+            await asyncio.sleep(0)  # it counts from now
+            given = await line.ask(sounds, 30, most)
+            await pressing
+            return given
+
         await line.answer()
-        heard["key of one"] = await line.ask([one], 5, 1)
-        heard["key of two"] = await line.ask([one, two], 5, 1)
-        heard["digits"] = await line.ask([one], 5, 6)
-        heard["digits of two"] = await line.ask([one, two], 5, 6)
-        heard["hash"] = await line.ask([one], 5, 6)
-        heard["hash of two"] = await line.ask([one, two], 5, 6)
+        heard["key of one"] = await pressed("1", [one], 1)
+        heard["key of two"] = await pressed("*", [one, two], 1)
+        heard["digits"] = await pressed("12#", [one], 6)
+        heard["digits of two"] = await pressed("34#", [one, two], 6)
+        heard["hash"] = await pressed("#", [one], 6)
+        heard["hash of two"] = await pressed("#", [one, two], 6)
         heard["silence"] = await line.ask([one], 0.3, 1)
         heard["silence of two"] = await line.ask([one, two], 0.3, 1)
         heard["no sound"] = await line.ask([], 0.3, 1)
@@ -54,11 +122,12 @@ async def test_keys_hashes_silence_and_lost_sounds_are_told_apart(
         await line.play([one, two])
         await line.release([(names.CALL, "01CALL"), (names.IVR_DONE, "hangup")])
 
-    server = AgiServer(script, Door(secret=SECRETS.agi_secret), SystemClock())
+    server = AgiServer(script, Door(secret=SECRETS.agi_secret, margin=MARGIN), SystemClock())
     await server.start("127.0.0.1", switch.options.switch.agi_port)
     try:
-        caller = await sipp(switch, "caller_many_keys")
-        assert await caller.done() == 0, caller.errors()
+        async with presser.connected():
+            caller = await sipp(switch, "caller_stays")
+            assert await caller.done() == 0, caller.errors()
     finally:
         await server.close(1)
     assert server.counts.broken == 0
@@ -77,8 +146,9 @@ async def test_keys_hashes_silence_and_lost_sounds_are_told_apart(
 
 
 async def test_a_caller_who_hangs_up_is_gone_at_once(
-    switch: RunningSwitch, sipp: StartSipp, tmp_path: Path
+    make_switch: MakeSwitch, sipp: StartSipp, tmp_path: Path
 ) -> None:
+    switch = await make_switch(first_step_seconds=MARGIN)
     gone: list[float] = []
     sound = tone(tmp_path, "one")
 
@@ -90,7 +160,7 @@ async def test_a_caller_who_hangs_up_is_gone_at_once(
         except LineGone:
             gone.append(time.monotonic())
 
-    server = AgiServer(script, Door(secret=SECRETS.agi_secret), SystemClock())
+    server = AgiServer(script, Door(secret=SECRETS.agi_secret, margin=MARGIN), SystemClock())
     await server.start("127.0.0.1", switch.options.switch.agi_port)
     try:
         caller = await sipp(switch, "caller", stay=500)
