@@ -34,7 +34,7 @@ async def house() -> AsyncIterator[House]:
     try:
         async with a_house(
             {
-                "ivr": {"prompts": str(short)},
+                "ivr": {"prompts": str(short), "step_margin_seconds": 3},
                 "telephony": {"rating": {"enabled": True}, "queues": {"roadside": {"rating": False}}},
             },
             agents=("agent1",),
