@@ -27,7 +27,15 @@ const streams: Stream[] = [];
 let waiting: ({ call_id: string | null; held: boolean } | undefined)[] = [];
 const nobody = { call_id: null, held: false };
 
+// What the browser was told about the microphone.
+let allowed = true;
+let permission: () => Promise<EventTarget> = () => Promise.reject(new Error("not here"));
+
 function open(): Promise<Stream> {
+  const mine = allowed;
+  const refused = new DOMException("no", "NotAllowedError");
+  if (!mine && slowly) return new Promise((_resolve, reject) => asked.push(() => reject(refused)));
+  if (!mine) return Promise.reject(refused);
   const stream = new Stream();
   streams.push(stream);
   if (!slowly) return Promise.resolve(stream);
@@ -42,7 +50,7 @@ const given = {
   localStorage: { getItem: () => null },
   navigator: Object.assign(new EventTarget(), {
     mediaDevices: Object.assign(new EventTarget(), { getUserMedia: open }),
-    permissions: { query: () => Promise.reject(new Error("not here")) },
+    permissions: { query: () => permission() },
     locks: { request: (_name: string, _how: unknown, held: (lock: object) => Promise<void>) => held({}) },
   }),
   Audio: class { autoplay = false; srcObject: unknown = null; play(): Promise<void> { return Promise.resolve(); } },
@@ -129,6 +137,8 @@ test("begun twice while the browser asks, the page has one telephone", async () 
   const inside = phone as unknown as { start(): Promise<void>; letGo(): void };
   inside.letGo();
   void inside.start();
+  await settled();
+  assert.equal(asked.length, 2);
   for (const tell of asked) tell(new Stream());
   await settled();
   assert.equal(UA.started.length, 1);
@@ -146,6 +156,37 @@ test("a page without the line can do nothing", async () => {
   (phone as unknown as { letGo(): void }).letGo();
   assert.deepEqual([phone.can("answer"), phone.can("mute"), phone.can("keys")], [false, false, false]);
   phone.end();
+});
+
+test("a microphone that is allowed while it is being refused is taken", async () => {
+  const { Softphone } = await import("../../web/client/phone/softphone");
+  const status = new EventTarget();
+  let tell = (): void => undefined;
+  permission = () => new Promise((resolve) => { tell = () => resolve(status); });
+  try {
+    for (const early of [true, false]) {
+      allowed = false;
+      slowly = !early;
+      asked = [];
+      UA.started.length = 0;
+      const phone = new Softphone();
+      phone.begin();
+      await settled();
+      // Before the page knows how to hear of it, or while the browser says no.
+      if (!early) { tell(); await settled(); }
+      allowed = true;
+      slowly = false;
+      status.dispatchEvent(new Event("change"));
+      for (const refuse of asked) refuse(new Stream());
+      tell();
+      await settled();
+      assert.equal(UA.started.length, 1, String(early));
+      phone.end();
+    }
+  } finally {
+    permission = () => Promise.reject(new Error("not here"));
+    allowed = true;
+  }
 });
 
 test("who waits for the page is asked for until the service answers", async () => {

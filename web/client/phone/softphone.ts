@@ -55,6 +55,10 @@ export class Softphone implements Phone {
   private turn = 0;
   // Calls this page asked for: answered by themselves when they ring.
   private readonly expected = new Map<string, number>();
+  // Counts what happened to microphones: another one, or the person has let the browser have it.
+  private microphones = 0;
+  private watching: Promise<void> = Promise.resolve();
+  private readonly life = new AbortController();
   // The one she answered before it was on the line.
   private wished = "";
   bellBlocked = false;
@@ -76,12 +80,14 @@ export class Softphone implements Phone {
       this.happened({ what: "failed", why: "insecure-page" });
       return;
     }
+    this.watching = this.watchMicrophones();
     this.holder.begin();
   }
 
   // Another kind of telephone was chosen, or the person signs out.
   end(): void {
     document.removeEventListener("careline:device", this.deviceChanged);
+    this.life.abort();
     this.holder.end();
     this.stop(true);
     this.happened({ what: "off" });
@@ -200,13 +206,16 @@ export class Softphone implements Phone {
     this.stop(false);
     const turn = this.turn;
     this.happened({ what: "starting" });
+    await this.watching;
+    if (turn !== this.turn) return;
+    const microphones = this.microphones;
     try {
       // Asked once now, so that the browser's question does not come with the first call.
       endStream(await microphone());
     } catch (error) {
       if (turn !== this.turn) return;
       this.happened({ what: "failed", why: error instanceof NoMicrophone ? error.trouble : "no-microphone" });
-      this.watchMicrophone();
+      if (microphones !== this.microphones) void this.start(); // allowed while the browser was refusing it
       return;
     }
     await this.register(turn);
@@ -397,12 +406,18 @@ export class Softphone implements Phone {
     this.audio.srcObject = null;
   }
 
-  private watchMicrophone(): void {
-    const again = (): void => this.again();
-    navigator.mediaDevices.addEventListener("devicechange", again, { once: true });
-    void navigator.permissions.query({ name: "microphone" as PermissionName })
-      .then((status) => status.addEventListener("change", again, { once: true }))
-      .catch(() => undefined);
+  // Done before the first question, so that no answer to it is missed.
+  private async watchMicrophones(): Promise<void> {
+    const { signal } = this.life;
+    const changed = (): void => {
+      this.microphones++;
+      if (this.machine.trouble !== "not-registered") this.again();
+    };
+    navigator.mediaDevices.addEventListener("devicechange", changed, { signal });
+    try {
+      const status = await navigator.permissions.query({ name: "microphone" as PermissionName });
+      status.addEventListener("change", changed, { signal });
+    } catch { /* a browser that does not tell: the button is there */ }
   }
 
   // Another microphone in the middle of a call: the other side hears no gap.
