@@ -5,6 +5,7 @@ import { answers, asked, say, settled, streams } from "./desk_window";
 import { matching, rings, standing, throttled, type Target } from "../../web/client/desk_rules";
 import { deskNow, guess, load, startDesk, type Agent, type Company, type Now, type Phase, type Pop } from "../../web/client/desk_state";
 import { broken, startLive } from "../../web/client/live";
+import { dial } from "../../web/client/phone/dial";
 
 test("what rings can be answered, in a call too", () => {
   assert.equal(rings("ringing", "off"), true, "a telephone on the desk says nothing itself");
@@ -155,6 +156,25 @@ test("lists are read again in a busy hour, too", () => {
     const later = throttled(1500, () => { read += 1; }, new AbortController().signal);
     for (let turn = 0; turn < 20; turn += 1) { later(); mock.timers.tick(500); }
     assert.ok(read >= 4, String(read));
+  } finally { mock.timers.reset(); }
+});
+
+test("a wish to call whose answer is lost is the same wish when it is clicked again", async () => {
+  mock.timers.enable({ apis: ["Date"] });
+  try {
+    answers.delete("/api/v1/calls");
+    const keys = (): string[] => asked.filter((one) => one.path === "/api/v1/calls").map((one) => one.key);
+    const lost = dial({ number: "13800138000" });
+    mock.timers.tick(8000); // the connection breaks
+    assert.equal(await lost, null);
+    mock.timers.tick(4000);
+    answers.set("/api/v1/calls", () => ({ call_id: "A" }));
+    assert.equal(await dial({ number: "13800138000" }), "A");
+    mock.timers.tick(6000);
+    await dial({ number: "13800138000" });
+    const [first, second, third] = keys();
+    assert.equal(first, second);
+    assert.notEqual(second, third, "another wish");
   } finally { mock.timers.reset(); }
 });
 

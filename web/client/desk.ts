@@ -9,7 +9,7 @@ import { island, pageOf } from "./islands";
 import { hotkey } from "./keys";
 import { listen } from "./live";
 import { notice } from "./notices";
-import { keyOf } from "./phone/dial";
+import { keyOf, unanswered } from "./phone/dial";
 import { softphone } from "./phone/start";
 import { maybe, t } from "./texts";
 import { now as clock, readable, since, span, when } from "./times";
@@ -223,7 +223,10 @@ island("desk", (root, signal) => {
       await ask(`/api/v1/tasks/${task}/claim`, { body: {} });
       const made = await ask<{ call_id: string }>(`/api/v1/tasks/${task}/call`, { body: {}, once });
       softphone()?.expect(made.call_id);
-    } catch (error) { complain(error); }
+    } catch (error) {
+      if (!(error instanceof Refusal)) unanswered(`task:${task}`);
+      complain(error);
+    }
     void today();
   }
   root.addEventListener("click", (event) => {

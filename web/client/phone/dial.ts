@@ -19,6 +19,12 @@ export function keyOf(what: string): string {
   return fresh.key;
 }
 
+// Nobody knows whether the service has heard of the wish: the next click, as soon after, is the same one.
+export function unanswered(what: string): void {
+  const known = keys.get(what);
+  if (known) known.at = Date.now();
+}
+
 // Ring this person's telephone, then the number. Gives the call's id; says why not, and gives null.
 export async function dial(to: { number: string } | { call_id: string } | { customer_id: string; place: number }): Promise<string | null> {
   try {
@@ -26,6 +32,7 @@ export async function dial(to: { number: string } | { call_id: string } | { cust
     softphone()?.expect(made.call_id);
     return made.call_id;
   } catch (error) {
+    if (!(error instanceof Refusal)) unanswered(JSON.stringify(to));
     const why = error instanceof Refusal
       ? (maybe(`phone.refused.${String(error.problem["rule"] ?? "")}`) ?? maybe(`phone.refused.${error.errorId}`) ?? error.detail)
       : t("phone.refused.away");
