@@ -126,9 +126,12 @@ island("recordings", (root, signal) => {
         make("div", { class: "ac-foot" }, make("button", { class: danger ? "danger" : "primary" }, go), make("button", { type: "button", "data-end": "" }, t("aftercall.cancel")))));
     dialog.querySelector("[data-end]")!.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => dialog.remove());
+    let busy = false;
     dialog.querySelector("form")!.addEventListener("submit", (event) => {
       event.preventDefault();
-      act(input.value.trim()).then(() => dialog.close()).catch((refused: unknown) => { error.textContent = reason(refused); error.hidden = false; });
+      if (busy) return;
+      busy = true;
+      act(input.value.trim()).then(() => dialog.close()).catch((refused: unknown) => { busy = false; error.textContent = reason(refused); error.hidden = false; });
     });
     document.body.append(dialog);
     dialog.showModal();
