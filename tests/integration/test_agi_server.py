@@ -445,6 +445,33 @@ async def test_ports_that_are_away_or_slow_do_not_keep_the_caller(
     assert desk.host.counts.unanswered_questions == 2
 
 
+async def test_an_answer_that_came_while_the_service_stood_still_is_heard(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller would be told that his wish was not kept, though it was."""
+    monkeypatch.setattr("ivr.host.QUESTION_SECONDS", 0.3)
+
+    async def answered(self: Host, question: object) -> None:
+        loop = asyncio.get_running_loop()
+        there = loop.create_future()
+        # A worker thread has the answer at once, and the loop looks late.
+        loop.run_in_executor(None, lambda: loop.call_soon_threadsafe(there.set_result, None))
+        time.sleep(1.0)  # noqa: ASYNC251 - the whole service stands still
+        await there
+        for _ in range(5):  # what takes the answer to its caller has steps of its own
+            await asyncio.sleep(0)
+        heard.append(question)
+        raise Unavailable("enough is known")
+
+    heard: list[object] = []
+    monkeypatch.setattr(Host, "_ask", answered)
+    switch = await Switch.call(desk)
+    await switch.press("")
+    await switch.press("2")
+    assert (await switch.answer_to("EXEC MSet", "0")).endswith("IVR_DONE=queue-sales-0-300")
+    assert len(heard) == 1
+
+
 async def test_no_log_no_menu_the_caller_falls_back_to_people(desk: Desk) -> None:
     desk.house.journal_away = True
     switch = await Switch.call(desk)
