@@ -348,7 +348,7 @@ def correct(
     by: str,
     by_name: str,
 ) -> Registration:
-    """Another version of what is filed; nothing is overwritten.
+    """Another version of what is filed; nothing is overwritten. The same by the same person again is the first.
 
     Raises RegistrationNotFound; RegistrationChanged with both texts where `based_on` is not the newest.
     """
@@ -360,6 +360,9 @@ def correct(
     ).rowcount
     if not changed:
         there = of_call(connection, call_id)
+        newest = there.current
+        if newest.version == based_on + 1 and (newest.by, newest.why, newest.content) == (by, why, content):
+            return there
         raise RegistrationChanged(
             Sentence(
                 "{holder} has corrected this registration meanwhile. Nothing was changed; both texts are here.",

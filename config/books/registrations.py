@@ -172,8 +172,10 @@ class RegistrationBook:
                 by=viewer.user_id or "",
                 by_name=viewer.name,
             )
-            self._react(connection, call, after, form, filed, before.current, viewer)
-            audit.append(connection, entry)
+            # Else it was there already, and only its answer was lost.
+            if after.current.version > before.current.version:
+                self._react(connection, call, after, form, filed, before.current, viewer)
+                audit.append(connection, entry)
             return registrations.of_call(connection, call_id)
 
         return await self._database.write(work)

@@ -35,6 +35,7 @@ from crm.tasks.tasks import TaskKind
 from storage import calls, customers, optouts, registrations, tasks, users
 from storage.database import Database
 from storage.tables import metadata
+from storage.tables.access import audit as audit_lines
 from storage.tables.aftercall import registrations as table
 from storage.tables.telephony import recordings
 from telephony.calls import Call, CallId, CallState, Direction
@@ -303,6 +304,15 @@ async def test_a_correction_keeps_every_version_and_the_slower_one_is_refused(ho
         (2, "客户改时间", mended.summary),
         (1, "", CONTENT.summary),
     ]
+    # Its answer was lost, and the page sends it again.
+    written = select(audit_lines.c.id)
+    before = house.database.read_now(lambda c: c.execute(written).all())
+    house.clock._at += timedelta(seconds=5)  # type: ignore[attr-defined]
+    again = await books.correct(
+        house["wang"], call.id, mended, based_on=1, why="客户改时间", entry=house.entry("wang")
+    )
+    assert again.versions == after.versions
+    assert house.database.read_now(lambda c: c.execute(written).all()) == before, "one correction, one line"
     with pytest.raises(RegistrationChanged) as refused:
         await books.correct(house["chen"], call.id, CONTENT, based_on=1, why="x", entry=house.entry("chen"))
     assert (refused.value.holder, refused.value.version) == ("Wang", 2)
