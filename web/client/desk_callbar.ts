@@ -201,8 +201,10 @@ island("callbar", (root, signal) => {
     failed: complain,
     act: (one, how) => {
       const target = { kind: one.kind, name: one.name };
+      const asked = desk?.pop?.call_id;
       void order(how, how === "conference" ? { invited: target } : { target }).then((done) => {
-        if (!done) return;
+        // The answer may be late: by now the next caller may be on the line.
+        if (!done || desk?.pop?.call_id !== asked) return;
         if (how === "consult") consulting = one.label;
         if (how === "conference") notice(t("desk.company.invited", { name: one.label }));
         draw();
