@@ -45,7 +45,11 @@ QUICK = Timing(
     connect=1.0, action=0.5, ping=0.2, ping_deadline=0.3, booted=0.3, first_retry=0.05, longest_retry=0.2,
     slow_retry=0.2, drain=1.0,
 )  # fmt: skip
-CALM = Timing(connect=2.0, action=1.0, ping=30.0, first_retry=0.05, longest_retry=0.2, slow_retry=0.2)
+#: Where nothing is to be found out by a deadline: a machine that stands still ends no session and no action.
+CALM = Timing(
+    connect=PATIENCE, action=PATIENCE, ping=PATIENCE, ping_deadline=PATIENCE,
+    first_retry=0.05, longest_retry=0.2, slow_retry=0.2,
+)  # fmt: skip
 
 
 @dataclass
@@ -150,7 +154,7 @@ async def test_ready_means_booted_and_resynchronised(make_house: MakeHouse) -> N
 async def test_nothing_is_originated_before_fully_booted(fake: FakeAmi, make_house: MakeHouse) -> None:
     """R09, R14: a log-in is taken half a second before FullyBooted; no Originate leaves in between."""
     fake.booted = False
-    house = await make_house(QUICK)
+    house = await make_house(replace(CALM, booted=0.3))
     await until(lambda: house.link.actions.is_up)
     with pytest.raises(SwitchUnavailable):
         await house.link.originate(originate(), deadline=1)
@@ -283,14 +287,15 @@ async def test_r10_half_open_is_found_by_ping(fake: FakeAmi, make_house: MakeHou
     await house.ready()
     first = fake.events
     first.deaf = True
-    await until(lambda: len(house.resyncs) == 2)
-    assert house.link.events.generation == 2
+    # A ping may meet its deadline once more where the machine stands still.
+    await until(lambda: len(house.resyncs) >= 2)
+    assert house.link.events.generation >= 2
     assert fake.events is not first
     assert Timing().ping + Timing().ping_deadline <= 15
 
 
 async def test_pings_are_measured(make_house: MakeHouse) -> None:
-    house = await make_house(QUICK)
+    house = await make_house(replace(CALM, ping=0.2))
     await house.ready()
     await until(lambda: house.link.events.gauges.ping > 0 and house.link.actions.gauges.ping > 0)
     assert len(house.resyncs) == 1
@@ -303,7 +308,7 @@ SOME_EVENT = capture("answered").split(b"\r\n\r\n")[1] + b"\r\n\r\n"
 
 async def test_r11_a_burst_with_a_slow_consumer_loses_nothing(fake: FakeAmi, make_house: MakeHouse) -> None:
     """5,000 events at once while the consumer stands still: all are read, kept and delivered in order."""
-    house = await make_house(replace(QUICK, ping_deadline=PATIENCE))
+    house = await make_house(replace(CALM, ping=0.2))
     await house.ready()
     go_on = asyncio.Event()
 
@@ -443,6 +448,8 @@ async def test_r12_a_duplicate_action_id_is_refused_before_it_is_sent(
     first = house.link.actions.send_action(SimpleAction("Setvar", Variable="X", Value="1", ActionID="same-1"))
     with pytest.raises(DuplicateAction):
         house.link.actions.send_action(SimpleAction("Setvar", Variable="X", Value="2", ActionID="same-1"))
+    await until(lambda: fake.received("Setvar"))
+    fake.orders.reset()
     with pytest.raises(ActionUnknown):
         await first
     assert len(fake.received("Setvar")) == 1
@@ -464,6 +471,7 @@ async def test_r12_no_answer_ends_at_the_deadline_and_leaves_nothing(
         await house.link.act(SimpleAction("Setvar", Variable="X", Value="1"), deadline=0.2)
     assert time.monotonic() - began < 1.0 + SLACK
     assert house.link.actions._pending == {}
+    await until(lambda: late)
     fake.orders.send(success(late[0]))
     await until(lambda: house.link.actions.gauges.orphans == 1)
     assert len(fake.received("Setvar")) == 1
@@ -539,7 +547,7 @@ async def test_r12_a_list_that_never_ends_or_is_broken_off(fake: FakeAmi, make_h
         + (b"Event: X\r\nActionID: " + headers["ActionID"].encode() + b"\r\nEventList: cancelled\r\n\r\n")
     )
     with pytest.raises(ActionRefused):
-        await house.link.act(SimpleAction("QueueStatus"), deadline=0.5)
+        await house.link.act(SimpleAction("QueueStatus"))
     assert house.link.actions._lists == 0
     del fake.answers["QueueStatus"]
     reply = await house.link.act(SimpleAction("QueueStatus"))
@@ -698,7 +706,8 @@ async def test_r14_an_outcome_told_twice_counts_once(fake: FakeAmi, make_house: 
 async def test_r14_an_outcome_that_never_comes_ends_at_the_deadline(make_house: MakeHouse) -> None:
     house = await make_house()
     await house.ready()
-    submission = await house.link.originate(originate(), deadline=0.2)
+    # Time for the acknowledgement, which has the same deadline.
+    submission = await house.link.originate(originate(), deadline=SLACK + 0.5)
     with pytest.raises(ActionUnknown):
         await submission.wait()
     assert house.link._originated == {}
