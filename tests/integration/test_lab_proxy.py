@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from waiting import PATIENCE, SLACK
+from waiting import PATIENCE, SLACK, until
 
 from lab.proxy import PASS, REFUSE, SWALLOW, FaultProxy, Mode
 
@@ -89,7 +89,7 @@ async def test_swallows_and_stays_open(proxy: FaultProxy, connect: Dial) -> None
     with pytest.raises(TimeoutError):
         await client.ask(b"lost", 0.3)
     assert not client.reader.at_eof()
-    assert proxy.connections[0].swallowed == 4
+    await until(lambda: proxy.connections[0].swallowed == 4)
     proxy.mode = PASS
     assert await client.ask(b"again") == b"again"
 
