@@ -120,6 +120,10 @@ class RunningSwitch:
         """Somebody entered the queue."""
         return any(row[2] == queue and row[4] == "ENTERQUEUE" for row in self.queue_log())
 
+    def connected(self, agent_id: str) -> bool:
+        """A queue connected somebody with this agent."""
+        return any(row[3] == agent_id and row[4] == "CONNECT" for row in self.queue_log())
+
     def seconds_since_arrival(self) -> float:
         """Since the first caller came, by what the switch wrote of her."""
         return time.time() - min(float(row["eventtime"]) for row in self.cel())
