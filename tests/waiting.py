@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 #: Seconds. A wait that comes true costs what it takes; only one that fails costs them all.
-PATIENCE = 30.0
+PATIENCE = 60.0
 #: Seconds that a busy machine may add to a time which is promised to somebody.
 SLACK = 3.0
 
