@@ -275,7 +275,7 @@ async def test_r17_service_frozen_with_callers_in_the_menu(house: House) -> None
         async def serves() -> bool:
             return (await house.site.get("/agents")) is not None and await house.site._answers("/readyz")
 
-        await until(serves, 30.0)
+        await until(serves)
         await settle(house, await end_all((talking, gather, greeting)), COMPLETE_SECONDS)
     assert not doubles(house)
     again = await house.call("13700000304", steps=TO_COMPLAINTS)
@@ -290,7 +290,7 @@ async def test_r29_service_stopped_in_order_with_ten_calls(house: House) -> None
     await fresh(house)
     async with long_talks(house):
         talking = [await house.call(f"1370000040{number}", steps=TO_COMPLAINTS) for number in range(6)]
-        await until(lambda: going(house, "talking", 3), 30.0)
+        await until(lambda: going(house, "talking", 3))
         menus = [await house.call(f"1370000041{number}", steps=TO_GATHER) for number in range(4)]
         await in_the_menu(house, *menus)
         everybody = (*talking, *menus)
@@ -328,8 +328,8 @@ async def test_r09_asterisk_killed_in_live_calls(house: House) -> None:
     async with long_talks(house):
         placed = [await house.call(f"1370000050{number}", steps=TO_COMPLAINTS) for number in range(5)]
         placed.append(await house.call("13700000509", steps=TO_GATHER))
-        await until(lambda: going(house, "talking", 3), 30.0)
-        await until(lambda: going(house, "queued", 2), 30.0)
+        await until(lambda: going(house, "talking", 3))
+        await until(lambda: going(house, "queued", 2))
         await house.row_of(placed[-1])
         asterisk = int((layout_of(house).run / "asterisk.pid").read_text())
         os.kill(asterisk, signal.SIGKILL)
