@@ -37,7 +37,7 @@ DIGEST_SECONDS: Final = 60
 #: Every line of an opening that is as it should be.
 _LINES = re.compile(r"^agi_([a-z0-9_]{1,32}): ?(.*)$", re.MULTILINE)
 _ID = re.compile(r"[0-9A-Za-z.-]{1,150}")
-_VARIABLE = re.compile(r"[A-Z_]{1,40}|TIMEOUT\(absolute\)")
+_VARIABLE = re.compile(r"[A-Z_]{1,40}")
 _VALUE = re.compile(r"[0-9A-Za-z-]{0,150}")
 _FILE = re.compile(r"[0-9A-Za-z/._-]{1,255}")
 _RESULT = re.compile(rb"(\d{3})[ -](?:result=(-?[0-9*#A-D]*))?(.*)", re.DOTALL)
@@ -233,6 +233,13 @@ def set_variables(variables: Sequence[tuple[str, str]]) -> bytes:
     if len(pairs) == 1:
         return _bounded(f"SET VARIABLE {variables[0][0]} {variables[0][1] or chr(34) * 2}\n")
     return _bounded(f"EXEC MSet {','.join(pairs)}\n")
+
+
+def arm(tenths: int) -> bytes:
+    """Have the switch take the call away after so many tenths of a second (0 would be never)."""
+    if not 1 <= tenths <= 864_000:
+        raise CommandRefused(f"the dead man's switch cannot be set to {tenths / 10:g} s")
+    return f"SET VARIABLE TIMEOUT(absolute) {tenths // 10}.{tenths % 10}\n".encode("ascii")
 
 
 def get_expression(expression: str) -> bytes:

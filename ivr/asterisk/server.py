@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,10 +36,8 @@ COMMAND_SECONDS: Final = 5.0
 _NEXT_KEY_SECONDS: Final = 3.0
 #: How long a hang-up may follow a failed command.
 _HANGUP_SECONDS: Final = 0.25
-#: The switch is not asked again to extend a deadline that is right to this many seconds.
-_SLACK_SECONDS: Final = 2.0
-#: A list of sounds that is later than this is given its margin again (whole seconds are told, so one may be lost).
-_LATE_SECONDS: Final = 1.5
+#: The dead man's switch is set to so much more than was promised, and need not be set anew while that lasts.
+_MORE_SECONDS: Final = 0.5
 #: An answer that never comes although the dead man's switch should have ended the call.
 _GRACE_SECONDS: Final = 5.0
 #: What is played where only keys are waited for.
@@ -453,27 +452,27 @@ class AgiLine:
         return budget + self._margin + _GRACE_SECONDS
 
     async def _arm(self, budget: float) -> None:
-        """Tell the switch when to take the caller away from us, unless what it knows is right already."""
+        """Tell the switch when to take the caller away from us, unless what it knows is right already.
+
+        Never earlier than a step's own time and the margin, and never much later.
+        """
         now = self._loop.time()
-        latest = now + budget + self._margin
-        slack = min(_SLACK_SECONDS, self._margin - 1)
-        if latest - slack <= self._armed_until <= latest:
-            return
-        await self._arm_now(now, budget)
+        least = now + budget + self._margin
+        if not least <= self._armed_until <= least + _MORE_SECONDS:
+            await self._arm_now(now, budget)
 
     async def _keep_armed(self, budget: float) -> None:
         """Between two sounds: on a busy machine each begins a little late, and the switch would add that up
         to the silence of a service that is gone.
         """
         now = self._loop.time()
-        if self._armed_until - now < budget + self._margin - min(_LATE_SECONDS, self._margin / 2):
+        if self._armed_until < now + budget + self._margin:
             await self._arm_now(now, budget)
 
     async def _arm_now(self, now: float, budget: float) -> None:
-        seconds = int(budget + self._margin)
-        self._armed_until = now + seconds
-        command = protocol.set_variables([("TIMEOUT(absolute)", str(seconds))])
-        await self._connection.send(command, COMMAND_SECONDS)
+        tenths = math.ceil((budget + self._margin + _MORE_SECONDS) * 10)
+        self._armed_until = now + tenths / 10
+        await self._connection.send(protocol.arm(tenths), COMMAND_SECONDS)
 
     async def _hung_up(self) -> None:
         """Raise LineGone if the connection goes now."""

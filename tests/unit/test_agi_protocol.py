@@ -14,6 +14,7 @@ from ivr.asterisk.protocol import (
     OpeningRefused,
     Result,
     ResultRefused,
+    arm,
     check_digest,
     digest_of,
     get_data,
@@ -166,12 +167,19 @@ def test_commands_are_what_asterisk_reads() -> None:
     assert get_data("/p/a", 5000, 1) == b"GET DATA /p/a 5000 1\n"
     assert get_data("", 5000, 4) == b'GET DATA "" 5000 4\n'
     assert stream_file("/p/a") == b'STREAM FILE /p/a ""\n'
-    assert set_variables([("TIMEOUT(absolute)", "9")]) == b"SET VARIABLE TIMEOUT(absolute) 9\n"
+    assert arm(91) == b"SET VARIABLE TIMEOUT(absolute) 9.1\n"
     assert (
         set_variables([("CL_LANG", "zh-CN"), ("IVR_DONE", "queue-service-0-300")])
         == b"EXEC MSet CL_LANG=zh-CN,IVR_DONE=queue-service-0-300\n"
     )
     assert get_expression("${CL_CALL}/${CL_LANG}") == b"GET FULL VARIABLE ${CL_CALL}/${CL_LANG}\n"
+
+
+@pytest.mark.parametrize("tenths", [-1, 0, 864_001])
+def test_the_dead_mans_switch_is_never_off(tenths: int) -> None:
+    """No limit is what the switch takes 0 for."""
+    with pytest.raises(CommandRefused):
+        arm(tenths)
 
 
 @pytest.mark.parametrize(
