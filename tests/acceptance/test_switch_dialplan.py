@@ -95,9 +95,10 @@ async def test_r17_service_killed_in_the_call(
 
 @pytest.mark.parametrize(("armed", "budget"), [(None, 3.0), (2, 2.0)])
 async def test_r17_silent_service(
-    switch: RunningSwitch, sipp: StartSipp, make_service: MakeService, armed: int | None, budget: float
+    make_switch: MakeSwitch, sipp: StartSipp, make_service: MakeService, armed: int | None, budget: float
 ) -> None:
     """R17: the service accepts and says nothing more, at once or after it had set its own budget."""
+    switch = await make_switch(first_step_seconds=3.0)
     phone = await register(sipp, switch)
     silent: list[float] = []
 
@@ -140,9 +141,14 @@ async def test_hang_up_in_a_hung_agi_frees_the_channel(
 async def test_no_phone_at_all_ends_in_voicemail(make_switch: MakeSwitch, sipp: StartSipp) -> None:
     """Dead service and nobody registered: the caller leaves a message that is kept although he hangs up."""
     switch = await make_switch(prompts=False)
-    caller = await sipp(switch, "speaker", stay=12000)
+    caller = await sipp(switch, "speaker")
     folder = switch.data / "voicemail"
-    await until(lambda: list(folder.glob("*.wav")), saying="the message is being recorded")
+    least = 16_000 * (switch.options.voicemail.shortest_seconds + 1)  # bytes; with less nothing was said
+    await until(
+        lambda: [path for path in folder.glob("*.wav") if path.stat().st_size > least],
+        saying="the message is being recorded",
+    )
+    await caller.hang_up()
     assert await caller.done() == 0, caller.errors()
     await until(lambda: switch.told(names.CEL_VOICEMAIL), saying="the message is told")
     (file,) = folder.glob("*.wav")
@@ -216,12 +222,13 @@ async def test_queue_route_and_exit_key(
 
     await make_service(switch, script)
     await switch.command(f"queue add member PJSIP/{DESK.endpoint} to service penalty 0 as {DESK.owner_id}")
-    caller = await sipp(switch, "caller_info_key", stay=3000, digit="1")
+    caller = await sipp(switch, "caller_info_key", digit="1")
     await until(lambda: switch.entered("service"), saying="in the queue")
     assert switch.seconds_since_arrival() < 3.0 + SLACK
     await until(lambda: len(said) == 2, saying="the key led out of the queue")
     assert said[1].arguments[3:] == ["service", "1"]
     assert said[1].is_signed(switch.secrets.agi_secret)
+    await switch.hang_up()
     assert await caller.done() == 0, caller.errors()
 
 
@@ -238,10 +245,10 @@ async def test_sip_info_key_reaches_the_menu(
         await call.do(f"SET VARIABLE {names.IVR_DONE} hangup")
 
     await make_service(switch, menu)
-    caller = await sipp(switch, "caller_info_key", stay=200, digit="5")
+    caller = await sipp(switch, "caller_info_key", digit="5")
     await until(lambda: keys, saying="the key arrived")
     assert keys[0] == f"200 result={ord('5')}"
-    await caller.done()
+    assert await caller.done() == 0, caller.errors()
 
 
 async def test_agent_first_then_queue(
@@ -333,9 +340,10 @@ async def test_overflow_then_voicemail(
     }
     switch = await make_switch(queues=queues, voicemail=VoicemailOptions(longest_seconds=10), prompts=False)
     await make_service(switch, route("queue-first-0-1"))
-    caller = await sipp(switch, "caller", stay=7000)
+    caller = await sipp(switch, "caller_stays")
     await until(lambda: switch.entered("first"))
     await until(lambda: list((switch.data / "voicemail").glob("*.wav")), saying="a message is recorded")
+    await switch.hang_up()
     assert await caller.done() == 0, caller.errors()
 
 
