@@ -181,6 +181,18 @@ def note_progress(
     return bool(connection.execute(changed).scalar_one_or_none())
 
 
+def lock_progress(connection: Connection, job_id: str) -> tuple[int, Counts, bool]:
+    """How far the work is, its counts, and whether somebody wants it to stop; nobody else changes them until this
+    transaction ends. Raises ImportNotFound.
+    """
+    wanted = select(import_jobs).where(import_jobs.c.id == job_id).with_for_update()
+    row = connection.execute(wanted).mappings().one_or_none()
+    if row is None:
+        raise ImportNotFound("There is no such import.")
+    job = job_from(row)
+    return job.place, job.counts, job.stop_wanted
+
+
 def want_stop(connection: Connection, job_id: str) -> None:
     """Ask the work to stop at its next batch. Raises ImportNotFound, ImportNotPossible where nobody works on it."""
     asked = (

@@ -36,6 +36,7 @@ from crm.imports.jobs import (
     Counts,
     ImportFilesGone,
     ImportJob,
+    ImportNotPossible,
     ImportState,
 )
 from crm.imports.own_fields import NO_OWN, Own, chosen_own, is_own, own_of, without_own
@@ -57,6 +58,9 @@ _TRIED: Final = 500
 #: After a batch the database and the processor are everybody else's for this share of the time it took.
 _REST: Final = 0.1
 _RETRIES: Final = 3
+#: Seconds before a database that is away is asked again; twice as long each time, up to the other.
+_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +153,19 @@ class ImportWork:
             if step is None:
                 return job
             try:
-                await step(job)
-            except FileRefused as error:
-                await self._refuse(job, error)
-            except (OSError, ImportFilesGone) as error:
-                log.warning("an import failed", action="import_failed", job=job.id, why=str(error))
-                await self._end(job, ImportState.FAILED, error_id="import-files-gone")
+                await self._do(step, job)
+            except ImportNotPossible as error:
+                # The step was over, and the database's answer to that was lost: what comes next is as it stands there.
+                log.info("an import is further", action="import_further", job=job.id, state=error.state)
+
+    async def _do(self, step: Callable[[ImportJob], Awaitable[None]], job: ImportJob) -> None:
+        try:
+            await step(job)
+        except FileRefused as error:
+            await self._refuse(job, error)
+        except (OSError, ImportFilesGone) as error:
+            log.warning("an import failed", action="import_failed", job=job.id, why=str(error))
+            await self._end(job, ImportState.FAILED, error_id="import-files-gone")
 
     async def _read(self, job: ImportJob) -> None:
         folder = self._folder(job.id)
@@ -224,7 +235,12 @@ class ImportWork:
                 return
         await self._store(
             lambda connection: import_jobs.move(
-                connection, job.id, ImportState.CHECKED, out_of=[ImportState.CHECKING], examples=examples
+                connection,
+                job.id,
+                ImportState.CHECKED,
+                out_of=[ImportState.CHECKING],
+                examples=examples,
+                stop_wanted=False,  # asked for too late: it must not stop what somebody begins after it
             )
         )
 
@@ -314,6 +330,9 @@ class ImportWork:
     ) -> tuple[bool, Counts]:
         """The batch as it was prepared, or anew where somebody changed what it was planned on meanwhile."""
         began = perf_counter()
+        place, written, stop = import_jobs.lock_progress(connection, job.id)
+        if place >= end:
+            return stop, written  # the answer to its end was lost
         own = self._own(connection, job)
         if step.own != own or not step.seen.same_as(look(connection, job.kind, step.rows, job.source, own)):
             step = self._prepare(connection, job, step.rows)
@@ -453,13 +472,13 @@ class ImportWork:
     async def _patiently(
         self, do: Callable[[Callable[[Connection], T]], Awaitable[T]], work: Callable[[Connection], T]
     ) -> T:
-        wait, raced = 0.5, 0
+        wait, raced = _WAIT, 0
         while True:
             try:
                 return await do(work)
             except StorageUnavailable:
                 await asyncio.sleep(wait)
-                wait = min(wait * 2, 10.0)
+                wait = min(wait * 2, _LONGEST_WAIT)
             except (IntegrityError, PlanOutdated):
                 raced += 1  # somebody added the same vehicle or number, or changed one, in this moment
                 if raced > _RETRIES:

@@ -21,6 +21,7 @@ from import_desk import HEADER, Bench
 from import_desk import row as _row
 from sqlalchemy import Connection, select, update
 
+from access.audit import Action
 from config.books import imports as books
 from config.lists.imports import ImportWork
 from config.lists.queue import ImportQueue
@@ -29,7 +30,7 @@ from crm.imports.fields import ImportKind
 from crm.imports.jobs import Counts, ImportJob, ImportState
 from crm.records.contacts import Label
 from crm.records.vehicles import Role
-from storage import customers, import_jobs, matching, vehicles
+from storage import audit, customers, import_jobs, matching, vehicles
 from storage.database import Database, StorageUnavailable
 from storage.tables import metadata
 from storage.tables.consent import optouts
@@ -570,6 +571,57 @@ async def test_somebody_may_stop_it_and_what_is_in_is_in(desk: Bench) -> None:
     ended = await desk.work.work(job.id)
     assert ended.state is ImportState.STOPPED
     assert ended.counts.done == desk.count(customer_rows) == 100
+
+
+async def test_a_stop_that_comes_when_the_trial_is_over_stops_nothing_later(
+    desk: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for behind the last look of a trial at it, it is not kept for the import that is begun after it."""
+    noted = ImportWork._note_trial
+
+    def late(self: ImportWork, connection: Connection, job: ImportJob, *args: Any, **how: Any) -> bool:
+        wanted = noted(self, connection, job, *args, **how)
+        import_jobs.want_stop(connection, job.id)
+        return wanted
+
+    monkeypatch.setattr(ImportWork, "_note_trial", late)
+    job = await desk.bring([HEADER, *(_row(number) for number in range(150))])
+    assert (job.state, job.stop_wanted) == (ImportState.CHECKED, False)
+    done = await desk.go(job)
+    assert (done.state, done.counts) == (ImportState.DONE, Counts(done=150, added=150))
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+async def test_answers_of_the_database_that_are_lost_change_nothing(
+    desk: Bench, monkeypatch: pytest.MonkeyPatch, spoilt: bool
+) -> None:
+    """Each step is in, its answer does not come, and it is asked for again: no row counts twice, none stays."""
+    monkeypatch.setattr("config.lists.imports._WAIT", 0.01)
+    write = desk.database.write
+    calls = 0
+
+    async def deaf(work: Callable[[Connection], Any]) -> Any:
+        nonlocal calls
+        calls += 1
+        lost = calls % 2
+        answer = await write(work)
+        if lost:
+            raise StorageUnavailable("the connection went with the answer")
+        return answer
+
+    monkeypatch.setattr(desk.database, "write", deaf)
+    rows = [HEADER, *(_row(number) for number in range(150))]
+    if spoilt:
+        rows.append(["谁", *[""] * 7])
+    done = await desk.put_in(rows, choice=lambda choice: replace(choice, all_or_nothing=True))
+    if spoilt:
+        assert (done.state, desk.count(customer_rows)) == (ImportState.UNDONE, 0)
+        assert done.counts == Counts(done=151, added=150, refused=1)
+    else:
+        assert (done.state, done.counts) == (ImportState.DONE, Counts(done=150, added=150))
+        assert desk.count(customer_rows) == 150
+    ended = desk.database.read_now(lambda c: audit.list_entries(c, action=Action.IMPORT_ENDED.value))
+    assert len(ended) == 1
 
 
 async def test_columns_are_remembered_for_the_source(desk: Bench, clock: FrozenClock) -> None:
