@@ -34,7 +34,7 @@ from bench._callers import Caller, percentile
 from bench._hotline_service import CUSTOMERS, FIRST_NUMBER
 from bench.figures import Figure
 from config.secrets import switch_secrets
-from lab.network import free_port
+from lab.network import SIPP_MEDIA, free_port
 from telephony.asterisk.install import ensure_asterisk, find_tool
 from telephony.asterisk.process import AsteriskProcess
 from telephony.asterisk.render import render
@@ -464,7 +464,8 @@ async def _sipp(
         *find_tool(ROOT / ".cache", "sipp"),
         f"127.0.0.1:{options.sip.port}",
         *("-sf", str(scenario), "-inf", str(numbers), "-s", ARMS[arm]),
-        *("-i", "127.0.0.1", "-p", str(options.trunk.port), "-mp", str(free_port(socket.SOCK_DGRAM) & ~1)),
+        *("-i", "127.0.0.1", "-p", str(options.trunk.port)),
+        *("-mp", str(free_port(socket.SOCK_DGRAM, count=SIPP_MEDIA))),
         *("-r", f"{rate:.2f}", "-m", str(calls), "-l", "5000", "-nostdin", "-aa"),
         *("-trace_stat", "-stf", str(folder / "sipp.csv"), "-fd", "1"),
         cwd=folder,

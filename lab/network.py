@@ -88,8 +88,11 @@ MODULES: Final = (
     "app_exec",
     "pbx_config",
 )
-#: From where `free_port` takes. Processes that start at the same time on one machine may each take from a part.
+#: From where `free_port` takes. Processes that start at the same time on one machine may each take from a part of
+#: ports that follow each other.
 own_ports = range(12_000, 20_000)
+#: UDP ports that SIPp takes for itself from its media port on: RTP and RTCP, of sound and of pictures.
+SIPP_MEDIA: Final = 4
 _CTL_PATH_LIMIT: Final = 100  # a Unix socket's path ends at 108 bytes
 
 
@@ -148,21 +151,31 @@ class Trunk:
 _given: deque[int] = deque(maxlen=256)
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
-    """A port nobody uses at this moment, outside the range from which the kernel serves everybody else."""
-    chance = random.SystemRandom()
-    for _ in range(100):
-        port = chance.choice(own_ports)
-        if port in _given:
+def free_port(
+    kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1", *, count: int = 1
+) -> int:
+    """A port nobody uses at this moment, outside the range from which the kernel serves everybody else.
+
+    With a `count` above 1 it is the first of so many in a row, and even, as RTP wants it.
+    """
+    for first in random.SystemRandom().sample(own_ports, len(own_ports)):
+        ports = range(first, first + count)
+        if count > 1 and (first % 2 or ports[-1] not in own_ports):
             continue
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-        _given.append(port)
-        return port
+        if any(port in _given or not _is_free(kind, host, port) for port in ports):
+            continue
+        _given.extend(ports)
+        return first
     raise NetworkFailed(f"no free port between {own_ports[0]} and {own_ports[-1]} on {host}")
+
+
+def _is_free(kind: socket.SocketKind, host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 async def _all_set(signs: Mapping[str, asyncio.Event], deadline: float, saying: str) -> None:

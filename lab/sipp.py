@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lab.network import die_with_parent, free_port
+from lab.network import SIPP_MEDIA, die_with_parent, free_port
 
 SCENARIOS: Final = Path(__file__).parent / "scenarios"
 
@@ -131,7 +131,7 @@ class Sipp:
         arguments = [
             f"{target[0]}:{target[1]}", "-sf", str(xml), "-s", called, "-inf", str(folder / "callers.csv"),
             "-i", host, "-p", str(free_port(socket.SOCK_DGRAM, host)), "-mi", host,
-            "-mp", str(free_port(socket.SOCK_DGRAM, host) & ~1),
+            "-mp", str(free_port(socket.SOCK_DGRAM, host, count=SIPP_MEDIA)),
             "-m", str(calls), "-r", f"{rate:g}", "-l", str(at_once), "-timeout", f"{deadline:g}s",
             "-recv_timeout", str(int(deadline * 1000)), "-nostdin", "-trace_err",
             "-error_file", str(folder / "errors.log"),

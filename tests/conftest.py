@@ -34,7 +34,8 @@ settings.load_profile("same")
 # A port is free until somebody listens, which takes a moment: those who run tests side by side take from a part each.
 _beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 _place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-network.own_ports = network.own_ports[_place % _beside :: _beside]
+_part = len(network.own_ports) // _beside
+network.own_ports = network.own_ports[_place % _beside * _part :][:_part]
 
 pytest_plugins = [
     name

@@ -22,7 +22,7 @@ import pytest
 import pytest_asyncio
 from waiting import PATIENCE, until
 
-from lab.network import free_port
+from lab.network import SIPP_MEDIA, free_port
 from telephony.asterisk import names
 from telephony.asterisk.install import AsteriskBinary, ensure_asterisk, find_tool
 from telephony.asterisk.process import AsteriskProcess
@@ -421,7 +421,16 @@ async def sipp(switch_folder: Path) -> AsyncIterator[StartSipp]:
             *argv,
             f"127.0.0.1:{switch.options.sip.port}",
             *("-sf", str(SCENARIOS / f"{scenario}.xml"), "-s", called, "-i", "127.0.0.1", "-p", str(port)),
-            *("-mp", str(free_udp() & ~1), "-d", str(stay), "-m", str(calls), "-r", str(rate)),
+            *(
+                "-mp",
+                str(free_port(socket.SOCK_DGRAM, count=SIPP_MEDIA)),
+                "-d",
+                str(stay),
+                "-m",
+                str(calls),
+                "-r",
+                str(rate),
+            ),
             *("-nostdin", "-aa", "-timeout", "60", "-timeout_error", "-trace_err", "-trace_msg"),
             *login,
             *pairs,
