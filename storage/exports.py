@@ -434,15 +434,10 @@ def _export_from(row: Any) -> ExportJob:
     )
 
 
-def get_export(connection: Connection, job_id: str, owner: str) -> ExportJob:
+def get_export(connection: Connection, job_id: str, owner: str, *, lock: bool = False) -> ExportJob:
     """One export of this owner. Raises ExportNotFound, also where it is somebody else's."""
-    row = (
-        connection.execute(
-            select(export_jobs).where(export_jobs.c.id == job_id, export_jobs.c.owner == owner)
-        )
-        .mappings()
-        .one_or_none()
-    )
+    wanted = select(export_jobs).where(export_jobs.c.id == job_id, export_jobs.c.owner == owner)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().one_or_none()
     if row is None:
         raise ExportNotFound("There is no such export of yours.")
     return _export_from(row)

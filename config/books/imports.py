@@ -498,12 +498,11 @@ class ExportBook:
             owner=owner,
         )
 
-        def work(connection: Connection) -> None:
+        def allow(connection: Connection) -> None:
             if len(exports.in_the_making(connection, owner)) >= _AT_ONCE:
                 raise ExportsTooMany("Several of your exports are being made. Wait for one of them.")
-            exports.insert_export(connection, job)
 
-        await self._database.write(work)
+        await self._work.begin(job, allow)
         task = asyncio.create_task(self._make(job, viewer), name=f"export {job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -25,10 +25,14 @@ from storage.exports import Word
 from telephony.clock import Clock
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 #: A word in a language: ("zh-CN", "imports.value.owner") to 车主; None: there is none.
 Say = Callable[[str, str], str | None]
 _SECONDS: Final = 600
+#: Seconds before a database that is away is asked again; twice as long each time, up to the other.
+_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 10.0
 
 
 class ExportFailed(Exception):
@@ -49,14 +53,27 @@ class ExportWork:
         self._most_rows = most_rows
         self._say = say
         self._clock = clock
+        #: What this process makes: nothing that a crash left.
+        self._ours: set[str] = set()
 
     def file_of(self, job: ExportJob) -> Path:
         """Where the export's file lies, under a name of our own."""
         return self._folder / f"{job.id}.{job.format.value}"
 
-    async def begin(self, job: ExportJob) -> None:
-        """Write down that it is asked for."""
-        await self._database.write(lambda connection: exports.insert_export(connection, job))
+    async def begin(self, job: ExportJob, allow: Callable[[Connection], None] | None = None) -> None:
+        """Write down that it is asked for, unless `allow` raises; `make` comes next."""
+
+        def work(connection: Connection) -> None:
+            if allow is not None:
+                allow(connection)
+            exports.insert_export(connection, job)
+
+        self._ours.add(job.id)
+        try:
+            await self._database.write(work)
+        except BaseException:
+            self._ours.discard(job.id)
+            raise
 
     async def taken(self, job: ExportJob) -> None:
         """Its file is somewhere else now."""
@@ -70,6 +87,12 @@ class ExportWork:
 
         Raises ExportFailed; then the row says so.
         """
+        try:
+            return await self._make(job, viewer)
+        finally:
+            self._ours.discard(job.id)
+
+    async def _make(self, job: ExportJob, viewer: Principal) -> ExportJob:
         path = self.file_of(job)
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         part = path.with_suffix(".part")
@@ -89,6 +112,9 @@ class ExportWork:
         }  # fmt: skip
 
         def work(connection: Connection) -> ExportJob:
+            stands = exports.get_export(connection, job.id, job.owner, lock=True)
+            if stands.state in (ExportState.READY, ExportState.REMOVED):
+                return stands  # the answer to this was lost; or it held a person who was erased meanwhile
             exports.change_export(
                 connection, job.id, ExportState.READY, rows=rows, bytes=size, cut=cut, ended_at=now
             )
@@ -107,13 +133,35 @@ class ExportWork:
             )
             return exports.get_export(connection, job.id, job.owner)
 
-        return await self._database.write(work)
+        try:
+            ended = await self._patiently(work, _SECONDS)
+        except StorageUnavailable as error:
+            path.unlink(missing_ok=True)
+            raise ExportFailed("The file could not be made. Nothing was kept; try again.") from error
+        if ended.state is ExportState.REMOVED:
+            path.unlink(missing_ok=True)
+            raise ExportFailed("Somebody in the file was erased meanwhile. Nothing was kept; try again.")
+        return ended
+
+    async def _patiently(self, work: Callable[[Connection], T], seconds: float | None = None) -> T:
+        """One writing transaction; a database that is away is waited for. Raises StorageUnavailable after `seconds`."""
+        loop = asyncio.get_running_loop()
+        began, wait = loop.time(), _WAIT
+        while True:
+            try:
+                return await self._database.write(work)
+            except StorageUnavailable:
+                if seconds is not None and loop.time() - began > seconds:
+                    raise
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _LONGEST_WAIT)
 
     async def _end(self, job_id: str, state: ExportState, **values: Any) -> None:
         now = self._clock.now()
         with contextlib.suppress(StorageUnavailable):
-            await self._database.write(
-                lambda connection: exports.change_export(connection, job_id, state, ended_at=now, **values)
+            await self._patiently(
+                lambda connection: exports.change_export(connection, job_id, state, ended_at=now, **values),
+                _SECONDS,
             )
 
     async def _write(self, job: ExportJob, viewer: Principal, path: Path) -> tuple[int, bool]:
@@ -199,17 +247,18 @@ class ExportWork:
                 await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def forget_unfinished(self) -> None:
-        """At the start: what was being made when the service ended has failed."""
+        """At the start: what was being made when the service ended has failed. The database's absence is waited for."""
 
         def work(connection: Connection) -> None:
-            for job_id in exports.in_the_making(connection):
+            for job_id in set(exports.in_the_making(connection)) - self._ours:
                 exports.change_export(
                     connection, job_id, ExportState.FAILED, ended_at=self._clock.now(), error="export-failed"
                 )
 
-        await self._database.write(work)
+        await self._patiently(work)
         for path in self._folder.glob("*.part"):
-            path.unlink(missing_ok=True)
+            if path.stem not in self._ours:
+                path.unlink(missing_ok=True)
 
 
 async def export_to(work: ExportWork, job: ExportJob, viewer: Principal, target: Path) -> ExportJob:
