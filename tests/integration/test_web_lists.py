@@ -19,6 +19,7 @@ from fixtures_storage import FrozenClock
 from fixtures_web import Browser, Office
 from import_desk import row as delivery
 from sqlalchemy import Connection, func, select
+from waiting import until
 
 from access.permissions import Role
 from access.users import Principal, Via
@@ -263,10 +264,21 @@ async def test_a_group_of_a_list_is_filled_to_the_end_after_the_database_was_awa
 # -- out ----------------------------------------------------------------------------------------------
 
 
+async def _made(program: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """The export when its file is made, or cannot be: its first answer only waits for a moment."""
+
+    async def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = await (await program.get(f"/api/v1/exports/{job['id']}")).json()
+        return None if found["state"] == "making" else found
+
+    made: dict[str, Any] = await until(look)
+    return made
+
+
 async def _export(program: Any, kind: str, format: str, **wanted: str) -> bytes:
     answer = await program.post("/api/v1/exports", json={"kind": kind, "format": format, "filter": wanted})
     assert answer.status == 202, await answer.text()
-    job = await answer.json()
+    job = await _made(program, await answer.json())
     assert job["state"] == "ready", job
     file = await program.get(f"/api/v1/exports/{job['id']}/file")
     assert file.status == 200
@@ -335,7 +347,7 @@ async def test_an_export_is_somebody_s_own_and_written_down(office: Office) -> N
     office.add_user("other", Role.SUPERVISOR)
     browser, other = await office.signed_in("supervisor"), await office.signed_in("other")
     answer = await browser.post("/api/v1/exports", {"kind": "customers", "format": "csv"})
-    job = await answer.json()
+    job = await _made(browser, await answer.json())
     assert job["rows"] == len(EVIL) + 1
     assert (await other.get(f"/api/v1/exports/{job['id']}/file")).status == 404
     assert (await browser.get(f"/exports/{job['id']}")).status == 200
