@@ -145,6 +145,9 @@ async def test_c07_a_restricted_person_is_not_contacted(office: Office) -> None:
     supervisor, manager = await office.signed_in("supervisor"), await office.signed_in("manager")
     asked = await register(supervisor, "restrict", whose)
     await manager.post(f"/api/v1/privacy/requests/{asked}/decide", {"approved": True})
+    book = office.services.privacy
+    assert isinstance(book, PrivacyBook)
+    await book.carry_out_approved()  # where the answer did not wait for the end of the work, this does
     told = office.database.read_now(lambda connection: optouts.optouts_of(connection, NUMBER))
     assert {one.purpose.value for one in told} == {"advertising", "visits"}
     register_of = metadata.tables["record_changes"]
