@@ -244,7 +244,7 @@ async def test_a_department_answers_its_own_orders_and_sees_little(office: Offic
 
 
 async def _looked(browser: Any, *parts: dict[str, Any]) -> dict[str, Any]:
-    answer = await browser.post("/api/v1/group-look", {"query": {"all": list(parts)}})
+    answer = await browser.post("/api/v1/group-look", {"query": {"all": list(parts)}, "patient": True})
     assert answer.status == 200, await answer.text()
     return dict(await answer.json())
 
