@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from storage import calls as store
 from storage.ahead import Ahead
 from storage.database import Database, StorageUnavailable
-from storage.spool import Spool, SpoolFull, line_of
+from storage.spool import Spool, SpoolFull, alone_with, line_of
 from telephony.calls import Call, CallId, CallState
 from telephony.facts import Fact, FactKind, Source
 from telephony.tracker import OWN, CallChange, Folding, NumberOf, Tracker, why_unknown
@@ -511,7 +511,7 @@ class Journal:
             extra={"action": "journal-refused", "file": str(path), "why": why[:500]},
         )
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with alone_with(path) as file:
                 file.writelines(line + "\n" for line in lines)
         except OSError as error:
             # The log is the last place left for them.

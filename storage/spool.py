@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from telephony.facts import Fact, FactKind, Source
 
@@ -48,6 +50,19 @@ def fact_of(line: str) -> Fact:
         uniqueid=str(uniqueid),
         data=data,
     )
+
+
+@contextlib.contextmanager
+def alone_with(path: Path) -> Iterator[IO[str]]:
+    """A file of lines, to be added to or replaced while nobody else does. Raises OSError."""
+    while True:
+        with path.open("a+", encoding="utf-8", errors="replace") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                    yield file
+                    return
+            # Between the opening and the lock another file took its place.
 
 
 class Spool:

@@ -10,7 +10,7 @@ import asyncio
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +21,7 @@ from crm.exports.jobs import ExportState
 from crm.imports.jobs import WORKING
 from storage import exports, import_jobs
 from storage.database import Database
+from storage.spool import alone_with
 from storage.traces import Person, number_pattern
 from telephony.clock import Clock
 
@@ -146,19 +147,12 @@ def _plain(text: str) -> str:
 
 def _without(path: Path, sought: _Sought) -> int:
     """Take the lines that hold the person out of a file that grows at its end; gives how many."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        if not any(sought.is_in(_plain(line)) for line in file):
-            return 0
-    aside = path.with_suffix(".scrub")
-    path.rename(aside)  # what comes from now on is written to a new file
-    with aside.open(encoding="utf-8", errors="replace") as file:
+    with alone_with(path) as file:
+        file.seek(0)
         lines = file.readlines()
-    kept = [line for line in lines if not sought.is_in(_plain(line))]
-    _append(path, kept)
-    aside.unlink()
+        kept = [line for line in lines if not sought.is_in(_plain(line))]
+        if len(kept) < len(lines):
+            aside = path.with_suffix(".scrub")
+            aside.write_text("".join(kept), encoding="utf-8")
+            aside.replace(path)
     return len(lines) - len(kept)
-
-
-def _append(path: Path, lines: Iterable[str]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(lines)

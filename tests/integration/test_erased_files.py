@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fixtures_storage import FrozenClock
@@ -12,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from access.ids import new_id
 from config.books.privacy import PrivacyBook
+from config.lists import erased_files
 from config.lists.erased_files import ERASED, ErasedFiles
 from crm.consent.optouts import Channel, OptOutSource, Purpose
 from crm.exports.jobs import ExportFormat, ExportJob, ExportKind, ExportState
@@ -19,6 +23,7 @@ from crm.imports.fields import ImportKind
 from crm.imports.jobs import ImportJob, ImportState
 from storage import customers, exports, import_jobs, optouts, restored, suppressions
 from storage.database import Database
+from storage.spool import alone_with
 from storage.tables import metadata
 from storage.tables.imports import export_jobs
 from telephony.numbers import E164
@@ -135,6 +140,27 @@ async def test_c07_lists_that_hold_an_erased_person_go_and_their_jobs_say_so(hou
         assert {row.id for row in rows if (row.state, row.error) == ("removed", ERASED)} == set(out)
 
     house.database.read_now(look)
+
+
+def test_a_line_put_aside_while_an_erased_persons_lines_go_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opened the file before it was replaced, and stood still for a while, writes to the new one."""
+    path = tmp_path / "refused.jsonl"
+    path.write_text('["a","+8613812345678"]\n["b","x"]\n', encoding="utf-8")
+    person: Any = SimpleNamespace(numbers=(NUMBER,), shared=(), names=(), marks=())
+    sought = erased_files._Sought(person)
+    flock = fcntl.flock
+
+    def late(file: Any, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        assert erased_files._without(path, sought) == 1
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with alone_with(path) as file:
+        file.write("late\n")
+    assert path.read_text(encoding="utf-8") == '["b","x"]\nlate\n'
 
 
 async def test_c07_who_wanted_no_calls_is_not_called_when_a_list_brings_him_again(house: House) -> None:
