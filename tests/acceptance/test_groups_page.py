@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -10,8 +12,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from fixtures_web import PASSWORD, Office, OfficeMaker
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from fixtures_web import PASSWORD, Office, OfficeMaker, until
+from playwright.async_api import Browser, Error, Page, Route, ViewportSize, async_playwright, expect
 from sqlalchemy import Connection
 
 from access.permissions import Role
@@ -140,6 +142,91 @@ async def test_a_group_by_conditions_says_itself_and_counts_itself(browser: Brow
     await picture(page, "groups_static")
     await page.set_viewport_size({"width": 1024, "height": 768})
     await picture(page, "groups_static_1024")
+
+
+async def test_what_is_clicked_twice_is_made_once(browser: Browser, house: Office) -> None:
+    """The answer takes its time: whoever clicks again wants the same."""
+    page = await open_page(browser, house, "chen")
+    held = asyncio.Event()
+    asked: list[str] = []
+
+    async def late(route: Route) -> None:
+        if route.request.method == "POST":
+            asked.append(route.request.url)
+            await held.wait()
+        await route.continue_()
+
+    for address, kind in (
+        ("/groups/new?kind=static", "groups"),
+        ("/corrections/new?customer_id={}", "corrections"),
+    ):
+        who = house.database.read_now(lambda c: matching.identify(c, "+8613800000002")).customer_id
+        await page.goto(house.base + address.format(who))
+        held.clear()
+        asked.clear()
+        await page.route(f"**/api/v1/{kind}", late)
+        if kind == "groups":
+            await page.fill('[name="name"]', "试驾名单")
+            button = page.locator('[data-act="save"]')
+        else:
+            await page.fill('[name="said"]', "客户说地址不对")
+            button = page.locator("form button.primary").last
+        await button.click()
+        await until(lambda: asked)
+        await button.click()
+        await page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+        assert len(asked) == 1
+        held.set()
+        await page.wait_for_url(re.compile(rf"/{kind}/[0-9A-Z]{{26}}$"))
+        assert len(asked) == 1
+
+
+async def test_an_answer_that_comes_late_says_nothing_of_what_is_asked_now(
+    browser: Browser, house: Office
+) -> None:
+    page = await open_page(browser, house, "chen")
+    await page.goto(f"{house.base}/groups/new?kind=static")
+    await page.fill('[name="name"]', "试驾名单")
+    await page.locator('[data-act="save"]').click()
+    await expect(page.locator("h1")).to_have_text("试驾名单")
+    held = asyncio.Event()
+    asked: list[str] = []
+
+    async def late(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            await held.wait()
+        with contextlib.suppress(Error):  # nobody waits for it any more
+            await route.continue_()
+
+    await page.route("**/api/v1/search?*", late)
+    await page.locator("[data-find]").fill("李娜")
+    await until(lambda: asked)
+    await page.locator("[data-find]").fill("刘洋")
+    await expect(page.locator("[data-found]")).to_contain_text("刘洋")
+    held.set()
+    await page.evaluate("() => new Promise((done) => setTimeout(done, 500))")
+    await expect(page.locator("[data-found]")).not_to_contain_text("李娜")
+    await expect(page.locator("[data-found]")).to_contain_text("刘洋")
+
+
+async def test_what_is_wrong_with_a_save_stays_said_when_a_count_comes_late(
+    browser: Browser, house: Office
+) -> None:
+    page = await open_page(browser, house, "chen")
+    held = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/group-look", late)
+    await page.goto(f"{house.base}/groups/new")
+    await page.locator('[data-act="save"]').click()
+    await expect(page.locator("main [data-trouble]")).to_have_text("请填写分组名称。")
+    held.set()
+    await expect(page.locator("[data-count]")).to_have_text("5")
+    await expect(page.locator("main [data-trouble]")).to_have_text("请填写分组名称。")
 
 
 async def test_two_records_become_one_and_two_again(browser: Browser, house: Office) -> None:

@@ -45,11 +45,14 @@ island("corrections-new", (root, signal) => {
   const usual = (): void => { department.value = field.selectedOptions[0]?.dataset["department"] ?? department.value; };
   field.addEventListener("change", usual, { signal });
   usual();
+  let sending = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     // What was shown may be masked: unchanged, the service takes the number itself.
     const untouched = place !== undefined && field.value === "number" && wrong.value === wrong.defaultValue;
     const text = (name: string): string => form.querySelector<HTMLInputElement>(`[name="${name}"]`)!.value;
+    if (sending) return; // a second click would raise a second order
+    sending = true;
     try {
       const made = await ask<{ id: string }>("/api/v1/corrections", { body: {
         customer_id: root.dataset["customer"], vehicle_id: root.dataset["vehicle"] || null, call_id: root.dataset["call"] || null,
@@ -58,6 +61,9 @@ island("corrections-new", (root, signal) => {
       }, signal });
       notice(t("corrections.done.raise"));
       visit(`/corrections/${made.id}`, { action: "replace" });
-    } catch (error) { told(root, error); }
+    } catch (error) {
+      told(root, error);
+      sending = false;
+    }
   }, { signal });
 });

@@ -220,7 +220,8 @@ island("groups-editor", (root, signal) => {
   const page = pageOf<Page>(root);
   const part = <T extends HTMLElement>(name: string): T | null => root.querySelector<T>(`[data-${name}]`);
   const trouble = part("trouble")!;
-  const say = (words: string): void => { trouble.textContent = words; trouble.hidden = !words; };
+  let lookFailed = false;
+  const say = (words: string): void => { trouble.textContent = words; trouble.hidden = !words; lookFailed = false; };
   const failed = (error: unknown): void => { if (!(error instanceof DOMException)) say(error instanceof Refusal ? error.detail : t("groups.away")); };
   const place = part("tree");
   let asked = new AbortController();
@@ -229,12 +230,12 @@ island("groups-editor", (root, signal) => {
 
   async function look(patient = false): Promise<void> {
     asked.abort();
-    asked = new AbortController();
+    const mine = (asked = new AbortController());
     const button = root.querySelector<HTMLButtonElement>('[data-act="patient"]')!;
     part("count")!.classList.add("g-waiting");
     try {
-      const found = await ask<Look>("/api/v1/group-look", { body: { query: tidy(boxes!.tree), limit: 8, patient }, signal: AbortSignal.any([asked.signal, signal]) });
-      say("");
+      const found = await ask<Look>("/api/v1/group-look", { body: { query: tidy(boxes!.tree), limit: 8, patient }, signal: AbortSignal.any([mine.signal, signal]) });
+      if (lookFailed) say(""); // what was said of a save stays until it is mended
       part("sentence")!.textContent = found.sentence;
       part("count")!.textContent = found.count === null ? t("groups.too_many") : found.count.toLocaleString();
       part("took")!.textContent = found.count === null ? t("groups.slow") : t("groups.took", { seconds: found.seconds.toFixed(2) });
@@ -242,29 +243,38 @@ island("groups-editor", (root, signal) => {
       part("members")!.replaceChildren(...found.members.map((one) => make("li", {}, make("a", { href: `/customers/${one.customer_id}` }, one.name), " ", make("span", { className: "quiet mono" }, one.number, " ", one.plates.join(" ")))));
     } catch (error) {
       failed(error);
+      lookFailed ||= !(error instanceof DOMException);
     } finally {
-      part("count")!.classList.remove("g-waiting");
+      if (mine === asked) part("count")!.classList.remove("g-waiting");
     }
+  }
+
+  // One change at a time: a second click while the first is on its way would do it twice.
+  let busy = false;
+  async function alone(work: () => Promise<void>): Promise<void> {
+    if (busy) return;
+    busy = true;
+    try { await work(); } catch (error) { failed(error); busy = false; } // else another page comes
   }
 
   async function save(): Promise<void> {
     const value = (name: string): string => root.querySelector<HTMLInputElement>(`[name="${name}"]`)!.value;
     const body = { name: value("name"), note: value("note"), ...(boxes ? { query: tidy(boxes.tree) } : {}) };
     if (!body.name.trim()) { say(t("groups.name_needed")); root.querySelector<HTMLInputElement>('[name="name"]')!.focus(); return; }
-    try {
+    await alone(async () => {
       const path = page.group ? `/api/v1/groups/${page.group.id}` : "/api/v1/groups";
       const saved = await ask<{ id: string }>(path, { method: page.group ? "PATCH" : "POST", body: page.group ? { ...body, version: page.group.version } : { ...body, kind: root.dataset["kind"] }, signal });
       notice(t("groups.saved"));
       visit(`/groups/${saved.id}`, { action: "replace" });
-    } catch (error) { failed(error); }
+    });
   }
 
   async function act(path: string, asked: { method?: "POST" | "DELETE"; body?: unknown }, words: string, to = location.pathname): Promise<void> {
-    try {
+    await alone(async () => {
       await ask(path, { ...asked, signal });
       notice(words);
       visit(to, { action: "replace" });
-    } catch (error) { failed(error); }
+    });
   }
 
   root.addEventListener("click", (event) => {
@@ -291,13 +301,16 @@ island("groups-editor", (root, signal) => {
 
   const find = part<HTMLInputElement>("find");
   let finding = 0;
+  let found = new AbortController();
   find?.addEventListener("input", () => {
     clearTimeout(finding);
+    found.abort(); // an answer to what stood there before
+    const mine = (found = new AbortController());
     finding = window.setTimeout(async () => {
       const list = part("found")!;
       if (!find.value.trim()) { list.hidden = true; return; }
       try {
-        const found = await ask<{ items: { customer_id: string; customer_number: string; name: string; phone: string }[] }>(`/api/v1/search?limit=8&q=${encodeURIComponent(find.value)}`, { signal });
+        const found = await ask<{ items: { customer_id: string; customer_number: string; name: string; phone: string }[] }>(`/api/v1/search?limit=8&q=${encodeURIComponent(find.value)}`, { signal: AbortSignal.any([mine.signal, signal]) });
         list.replaceChildren(...found.items.map((one) => {
           const button = make("button", { type: "button", className: "plain" }, one.name, " ", make("span", { className: "quiet mono" }, one.customer_number, " ", one.phone));
           button.dataset["put"] = one.customer_id;
