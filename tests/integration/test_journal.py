@@ -269,12 +269,24 @@ async def test_r21_what_was_spooled_before_a_crash_is_stored_at_the_next_start(
 async def test_what_is_secured_is_in_the_file_at_once_and_in_its_row_soon(
     database: Database, tmp_path: Path
 ) -> None:
-    async with running(database, tmp_path, pace_seconds=1.0) as journal:
-        await journal.record(*ivr_call(1)[:3])
-        await asyncio.gather(*(journal.secure(each) for each in ivr_call(1)[3:]))
-        assert list(Ahead(tmp_path).left()) == ivr_call(1)[3:]
-        before = await database.read(store.find)
-        assert before.calls[0].keys == ""  # the next transaction is a second away
+    go_on = threading.Event()
+    late = ivr_call(1)[3:]
+
+    def hold(_c: Connection, _before: Call | None, _after: Call, facts: Sequence[Fact]) -> None:
+        if any(each in late for each in facts):
+            assert go_on.wait(PATIENCE)
+
+    async with running(
+        database, tmp_path, before=lambda journal: journal.react(hold), patience_seconds=PATIENCE
+    ) as journal:
+        try:
+            await journal.record(*ivr_call(1)[:3])
+            await asyncio.gather(*(journal.secure(each) for each in late))
+            assert list(Ahead(tmp_path).left()) == late
+            before = await database.read(store.find)
+            assert before.calls[0].keys == ""  # their transaction is held
+        finally:
+            go_on.set()
         await until(lambda: journal.state().stored >= len(ivr_call(1)))
         (call,) = (await database.read(store.find)).calls
         assert (call.keys, call.state) == ("menu=1", CallState.ENDED)
