@@ -125,12 +125,8 @@ class Alone:
                 connection.exec_driver_sql(f"SET tcp_keepalives_{setting} = {value}")
         wait = text("SELECT set_config('lock_timeout', :wait, false)")
         connection.execute(wait, {"wait": f"{max(1, int(patience_seconds * 1000))}ms"})
-        try:
-            connection.execute(text("SELECT pg_advisory_lock(:house, :lock)"), _KEY)
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") != "55P03":  # lock_not_available
-                raise
-            return _holder(connection) or _Holder(0, datetime.now().astimezone(), "", "")
+        if (holder := _waited(connection)) is not None:
+            return holder
         row = connection.execute(
             text("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
         ).one()
@@ -176,6 +172,21 @@ class Alone:
         before, self.trouble = self.trouble, trouble
         if before != trouble:
             log.error(trouble, action="database_lock_lost", why=why)
+
+
+def _waited(connection: Connection) -> _Holder | None:
+    """Wait for the lock as long as `lock_timeout` says; gives who holds it. None: it is ours."""
+    for _ in range(3):
+        try:
+            connection.execute(text("SELECT pg_advisory_lock(:house, :lock)"), _KEY)
+            return None
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != "55P03":  # lock_not_available
+                raise
+        # Whoever went between the two questions holds it no more.
+        if (holder := _holder(connection)) is not None:
+            return holder
+    return _Holder(0, datetime.now().astimezone(), "", "")
 
 
 def _holder(connection: Connection) -> _Holder | None:

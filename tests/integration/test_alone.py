@@ -13,12 +13,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Connection
 from typer.testing import CliRunner
 
 from config.__main__ import app
 from config.locks import hold_database
 from config.service import Service
 from config.settings import Settings
+from storage import alone
 from storage.alone import Alone, DatabaseTaken, name_of
 from storage.database import StorageUnavailable, make_engine
 
@@ -198,3 +200,28 @@ def test_a_name_fits_what_postgresql_keeps(tmp_path: Path) -> None:
     assert len(name.encode()) <= 63
     assert name.startswith("careline, process ")
     assert name.endswith("/??")
+
+
+@pytest.mark.postgres
+def test_a_lock_let_go_between_two_questions_is_taken(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was waited for in vain, and by the time it is asked whose it is, it is nobody's: then it is ours."""
+    other, ours = Alone(postgres_url, name="other"), Alone(postgres_url, name="ours")
+    asked: list[object] = []
+
+    def just_gone(connection: Connection) -> object:
+        other.release()
+        asked.append(whose(connection))
+        return asked[-1]
+
+    whose = alone._holder
+    monkeypatch.setattr(alone, "_holder", just_gone)
+    other.take()
+    try:
+        ours.take(0.2)
+        assert asked == [None]
+        assert ours.trouble is None
+    finally:
+        ours.release()
+        other.release()
