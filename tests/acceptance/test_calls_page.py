@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 from fixtures_web import PASSWORD, Office, OfficeMaker
-from playwright.async_api import Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Page, Route, ViewportSize, async_playwright, expect
+from waiting import PATIENCE
 
 from access.permissions import Role
 from storage import calls
@@ -109,13 +111,68 @@ async def test_what_happened_while_the_network_was_away_is_there_afterwards(
 ) -> None:
     await sign_in(page, house, "chen")
     await page.context.set_offline(True)
-    house.live._clients.copy().pop().drop()
+    for client in house.live._clients.copy():
+        client.drop()
     await expect(page.locator("#link")).to_have_attribute("data-state", "off")
     call = house.add_call(state=CallState.IN_IVR)
     house.live.call_changed(call)
     await page.context.set_offline(False)
     await expect(page.locator("#link")).to_have_attribute("data-state", "on")
     await expect(page.locator(f'tr[data-id="{call.id}"]')).to_contain_text("In menu")
+
+
+async def test_an_answer_older_than_what_the_stream_told_changes_nothing_back(
+    page: Page, house: Office
+) -> None:
+    await sign_in(page, house, "chen")
+    call = house.add_call(state=CallState.QUEUED)
+    house.live.call_changed(call)
+    row = page.locator(f'tr[data-id="{call.id}"]')
+    await expect(row).to_contain_text("Queued")
+    answered, held = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        answered.set()
+        await held.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/api/v1/calls?*", late)
+    for client in house.live._clients.copy():
+        client.drop()
+    house.live.call_changed(call)
+    house.live._ring.clear()  # whoever comes back is told to load afresh
+    await asyncio.wait_for(answered.wait(), PATIENCE)
+    house.live.call_changed(replace(call, state=CallState.ENDED, outcome=Outcome.ANSWERED, talk_seconds=61.0))
+    await expect(row).to_contain_text("Answered")
+    async with page.expect_response("**/api/v1/calls?*") as response:
+        held.set()
+    await (await response.value).finished()
+    await page.evaluate("() => new Promise((done) => setTimeout(done, 0))")
+    await expect(row).to_contain_text("Answered")
+
+
+async def test_the_details_are_those_of_the_call_that_was_opened_last(page: Page, house: Office) -> None:
+    first = house.add_call(number="+8613800000001", started_at=house.clock.now() - timedelta(seconds=5))
+    second = house.add_call(number="+8613800000002", started_at=house.clock.now() - timedelta(seconds=9))
+    await sign_in(page, house, "chen")
+    held = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route(f"**/api/v1/calls/{first.id}", late)
+    await page.locator(f'tr[data-id="{first.id}"]').click()
+    await expect(page.locator("#detail")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.locator(f'tr[data-id="{second.id}"]').click()
+    await expect(page.locator("#detail")).to_contain_text("138 0000 0002")
+    async with page.expect_response(f"**/api/v1/calls/{first.id}") as answer:
+        held.set()
+    await (await answer.value).finished()
+    await page.evaluate("() => new Promise((done) => setTimeout(done, 0))")
+    await expect(page.locator("#detail")).not_to_contain_text("138 0000 0001")
 
 
 async def test_the_list_is_used_by_keyboard_alone(page: Page, house: Office) -> None:

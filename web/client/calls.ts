@@ -153,11 +153,15 @@ island("calls", (root, signal) => {
     }
   }
 
+  // What the stream told since the list was asked for: an answer that took its time may be older.
+  const meanwhile = new Set<Call[]>();
   async function load(cursor: string): Promise<void> {
+    const heard: Call[] = [];
+    meanwhile.add(heard);
     const wanted = new URLSearchParams();
     for (const [name, value] of Object.entries(page.query)) if (value) wanted.set(name, value);
     if (cursor) wanted.set("cursor", cursor);
-    const found = await ask<{ items: Call[]; next: string | null }>(`/api/v1/calls?${wanted}`, { signal });
+    const found = await ask<{ items: Call[]; next: string | null }>(`/api/v1/calls?${wanted}`, { signal }).finally(() => meanwhile.delete(heard));
     if (!cursor) {
       calls.clear();
       rows.replaceChildren();
@@ -168,6 +172,7 @@ island("calls", (root, signal) => {
       if (old) old.replaceWith(draw(call));
       else rows.append(draw(call));
     }
+    for (const call of heard) put(call);
     more.dataset["cursor"] = found.next ?? "";
     more.hidden = !found.next;
     sum();
@@ -201,7 +206,9 @@ island("calls", (root, signal) => {
     }, 1000);
   }
 
+  let opened = 0;
   async function openCall(id: string): Promise<void> {
+    const mine = ++opened;
     const list = detail.querySelector("dl")!;
     const facts = detail.querySelector("ol")!;
     list.replaceChildren();
@@ -211,11 +218,13 @@ island("calls", (root, signal) => {
     try {
       found = await ask(`/api/v1/calls/${encodeURIComponent(id)}`, { signal });
     } catch {
+      if (mine !== opened) return;
       const line = document.createElement("li");
       line.textContent = t("calls.failed");
       facts.append(line);
       return;
     }
+    if (mine !== opened) return; // another one is looked at by now
     const call = found.call;
     const add = (key: string, text: string | null | undefined): void => {
       if (!text) return;
@@ -255,7 +264,7 @@ island("calls", (root, signal) => {
     if (next instanceof HTMLElement) next.focus();
   }
 
-  listen<Call>("call", (call) => { put(call); sum(); queues(); }, signal);
+  listen<Call>("call", (call) => { for (const heard of meanwhile) heard.push(call); put(call); sum(); queues(); }, signal);
   listen("agent", queues, signal);
   listen("reset", reload, signal);
   hotkey("/", "keys.search", (event) => { event.preventDefault(); search.focus(); search.select(); }, signal);
