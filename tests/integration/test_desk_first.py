@@ -8,6 +8,7 @@ import threading
 from fixtures_desk import Switchboard
 from fixtures_web import OfficeMaker, until
 from sqlalchemy import Connection
+from waiting import PATIENCE
 
 from access.permissions import Role
 from storage import screenpop
@@ -31,17 +32,17 @@ async def test_a_pop_does_not_wait_for_long_questions(make_office: OfficeMaker) 
         over.wait(60)
 
     asking = [asyncio.create_task(office.database.read(long)) for _ in range(64)]
-    text = ""
+    said = b""
     try:
         await until(lambda: begun.acquire(blocking=False))
         await board.ring("wang", call)
-        while "event: pop\n" not in text:
-            text += (await asyncio.wait_for(answer.content.readany(), 30)).decode()
+        while b"event: pop\n" not in said or not said.endswith(b"\n\n"):
+            said += await asyncio.wait_for(answer.content.readany(), PATIENCE)
     finally:
         over.set()
         answer.close()
         await asyncio.gather(*asking)
-    assert li in text
+    assert li in said.decode()
 
 
 def test_a_pop_finds_everything_by_whose_it_is(sqlite_database: Database) -> None:

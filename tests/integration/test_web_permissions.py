@@ -347,7 +347,7 @@ async def test_s09_numbers_are_masked_by_role_wherever_they_go_out(office_on_eac
         office.live.call_changed(call)
         stream = await browser.get(f"/api/v1/live?last_event_id={start}")
         event = b""
-        while b"data: {" not in event or not event.endswith(b"\n\n"):
+        while call.id.encode() not in event or not event.endswith(b"\n\n"):
             event += await stream.content.readany()
         stream.close()
         shown = [

@@ -253,7 +253,7 @@ async def test_live_events_survive_a_lost_network(office: Office) -> None:
         office.live.call_changed(call)
     stream = await browser.get("/api/v1/live", headers={"Last-Event-ID": start})
     text = ""
-    while text.count("event: call") < 3:
+    while text.count("event: call") < 3 or not text.endswith("\n\n"):
         text += (await stream.content.readany()).decode()
     assert [call.id in text for call in calls] == [True, True, True]
     assert f"id: {office.live.last_id}" in text
