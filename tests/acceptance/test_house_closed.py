@@ -49,7 +49,7 @@ async def test_after_hours_every_wish_is_a_row_and_one_task(house: House) -> Non
         await asyncio.sleep(2.0)  # while the welcome is said
         await line.press("2")
         await application(house, placed, "Record")
-        for _ in range(2):  # two seconds each
+        for _ in range(4):  # two seconds each; so much that a line may stand still for three of them
             await line.speak(str(house.lab.sounds / "speech"))
         if hash:
             await line.press("#")
