@@ -70,6 +70,24 @@ class Permission(StrEnum):
     APPROVALS_DECIDE = "approvals.decide"
     PRIVACY_ASK = "privacy.ask"  # register what a person asks about his data
     PRIVACY_DECIDE = "privacy.decide"  # the second person: approve, refuse, hold
+    CASES_READ = "cases.read"  # complaints and what else customers told us
+    CASES_WORK = "cases.work"  # register, hand over, tell the plan, second visit
+    CASES_ASSIGN = "cases.assign"  # another person in charge, another grade, urge
+    CASES_ANSWER = "cases.answer"  # a department: accept and answer its own
+    CASES_EXCEPTION = "cases.exception"  # sign that a case closes without a satisfied second visit
+    SURVEYS_FILL = "surveys.fill"
+    SURVEYS_READ = "surveys.read"  # results, and the answers behind them
+    SURVEYS_WRITE = "surveys.write"
+    SURVEYS_APPROVE = "surveys.approve"  # the second person: only approved questionnaires are asked
+    SCRIPTS_APPROVE = "scripts.approve"
+    MAINTENANCE_READ = "maintenance.read"  # plans, and why a vehicle is due
+    MAINTENANCE_WRITE = "maintenance.write"  # plans, and which events make tasks
+    APPOINTMENTS_READ = "appointments.read"
+    APPOINTMENTS_WORK = "appointments.work"  # book, move, cancel, say who came
+    APPOINTMENTS_WRITE = "appointments.write"  # slots, capacity, closed days
+    REPORTS_READ = "reports.read"  # lists and reports of everybody, not only one's own
+    REPORTS_WRITE = "reports.write"  # write reports, send them to their distribution list
+    WORK_REPORTS_OWN = "work_reports.own"  # draft and hand in one's daily work report
 
 
 _AGENT: Final = frozenset(
@@ -97,6 +115,13 @@ _AGENT: Final = frozenset(
         Permission.CORRECTIONS_READ,
         Permission.CORRECTIONS_ANSWER,
         Permission.CORRECTIONS_WORK,
+        Permission.CASES_READ,
+        Permission.CASES_WORK,
+        Permission.SURVEYS_FILL,
+        Permission.MAINTENANCE_READ,
+        Permission.APPOINTMENTS_READ,
+        Permission.APPOINTMENTS_WORK,
+        Permission.WORK_REPORTS_OWN,
     }
 )
 _SUPERVISOR: Final = _AGENT | {
@@ -118,6 +143,13 @@ _SUPERVISOR: Final = _AGENT | {
     Permission.USERS_READ,
     Permission.APPROVALS_DECIDE,
     Permission.PRIVACY_ASK,
+    Permission.CASES_ASSIGN,
+    Permission.SURVEYS_READ,
+    Permission.SURVEYS_WRITE,
+    Permission.MAINTENANCE_WRITE,
+    Permission.APPOINTMENTS_WRITE,
+    Permission.REPORTS_READ,
+    Permission.REPORTS_WRITE,
 }
 _MANAGER: Final = _SUPERVISOR | {
     Permission.AUDIT_READ,
@@ -127,6 +159,9 @@ _MANAGER: Final = _SUPERVISOR | {
     Permission.PRIVACY_DECIDE,
     Permission.HOOKS_WRITE,
     Permission.FIELDS_WRITE,
+    Permission.CASES_EXCEPTION,
+    Permission.SURVEYS_APPROVE,
+    Permission.SCRIPTS_APPROVE,
 }
 
 #: The whole policy. A role that is not named here has no right at all.
@@ -140,6 +175,9 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
             Permission.NAMES_FULL,
             Permission.CORRECTIONS_READ,
             Permission.CORRECTIONS_ANSWER,
+            Permission.CASES_READ,
+            Permission.CASES_ANSWER,
+            Permission.APPOINTMENTS_READ,
         }
     ),
     Role.ADMIN: frozenset(

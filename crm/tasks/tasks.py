@@ -48,6 +48,12 @@ class TaskKind(StrEnum):
     CORRECTION = "correction"
     FOLLOW_UP = "follow_up"  # a department does what a call asked for
     INQUIRY = "inquiry"  # somebody wants to buy; sales calls
+    CONTACT = "contact"  # return visits and reminders, every reason of one owner in one call
+    CASE = "case"  # somebody must move a case on: answer, urge, decide
+    TELL_PLAN = "tell_plan"  # the customer is told what the department proposes
+    SECOND_VISIT = "second_visit"
+    EFFECT_CHECK = "effect_check"  # did the corrective action help
+    APPOINTMENT = "appointment"  # one to confirm, or missed and to be booked again
     OTHER = "other"
 
 

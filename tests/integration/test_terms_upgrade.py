@@ -156,7 +156,7 @@ def test_an_old_house_keeps_its_rows_and_finds_everybody(
 ) -> None:
     columns = _do(old_house, _columns)
     before = _do(old_house, lambda c: _rows(c, columns))
-    assert [revision for revision, _doc in migrations.upgrade(old_house).pending] == ["0002"]
+    assert [revision for revision, _doc in migrations.upgrade(old_house).pending][:2] == ["0002", "0003"]
     assert sum(map(len, before.values())) >= 15
     assert _do(old_house, lambda c: _rows(c, columns)) == before
     database = open_database(old_house)
@@ -194,7 +194,7 @@ def test_a_killed_upgrade_goes_on_where_it_was(
 
     monkeypatch.setattr(terms, "index_names", counted)
     again = migrations.upgrade(old_house)
-    assert (again.current, again.pending, again.unfilled) == ("0002", (), True)
+    assert (again.current, again.pending, again.unfilled) == (again.head, (), True)
     assert set(named) == {"王小伟", "赵六"}
     _everybody_is_found(database)
     database.read_now(migrations.check)
@@ -219,7 +219,7 @@ def test_a_table_in_use_is_waited_for_shortly_and_the_user_named(
     assert "revision 0001" in str(refused.value)
     assert migrations.current(old_house) == "0001"
     migrations.upgrade(old_house)
-    assert migrations.current(old_house) == "0002"
+    assert migrations.current(old_house) == migrations.head()
 
 
 @pytest.mark.parametrize("empty_database_url", ["sqlite"], indirect=True)

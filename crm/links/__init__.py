@@ -1,0 +1,1 @@
+"""Private links: what a person outside the house may open without an account."""
