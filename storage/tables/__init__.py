@@ -7,6 +7,7 @@ from storage.tables import (
     aftercall,
     bulletins,
     calls,
+    cases,
     consent,
     corrections,
     groups,
@@ -17,6 +18,7 @@ from storage.tables import (
     operations,
     privacy,
     records,
+    reports,
     tasks,
     telephony,
 )
@@ -27,6 +29,7 @@ __all__ = [
     "aftercall",
     "bulletins",
     "calls",
+    "cases",
     "consent",
     "corrections",
     "groups",
@@ -38,6 +41,7 @@ __all__ = [
     "operations",
     "privacy",
     "records",
+    "reports",
     "tasks",
     "telephony",
 ]

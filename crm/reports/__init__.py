@@ -1,0 +1,1 @@
+"""Lists and reports of the department: what the papers ask for by name, drafted from the data."""
