@@ -239,6 +239,8 @@ class Case:
     wants: str = ""
     occurred_at: datetime
     opened_at: datetime
+    #: When its round began: deadlines count from there.
+    round_at: datetime
     opened_by: str | None = None
     opened_by_name: str = ""
     customer_id: str | None = None

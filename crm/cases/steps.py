@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -139,6 +139,7 @@ class Given:
     department: str | None = None
     handler_id: str | None = None
     departmental_person: str | None = None
+    promised_at: datetime | None = None
     #: REPLY, ANALYSE.
     cause: str | None = None
     responsibility: Responsibility | None = None
