@@ -363,6 +363,8 @@ class CaseEvent:
     from_state: CaseState | None = None
     to_state: CaseState
     round: int = 1
+    #: The case's version after it.
+    version: int = 1
     #: What was said or written.
     words: str = ""
     #: What else: department, cause, plan, verdict, fields before and after.

@@ -28,13 +28,13 @@ class Replayed:
 def replay(events: Iterable[CaseEvent]) -> Replayed:
     """Fold a trail, oldest first. Raises TrailBroken."""
     now: Replayed | None = None
-    last_at = None
+    last_at, version = None, 1
     for event in events:
         if now is None:
             if event.seq != 1 or event.step != Step.REGISTER or event.from_state is not None:
                 raise TrailBroken(f"the trail begins with {event.step} ({event.seq})")
             now = Replayed(state=event.to_state, round=1, events=1)
-            last_at = event.at
+            last_at, version = event.at, event.version
             continue
         if event.seq != now.events + 1:
             raise TrailBroken(f"after event {now.events} comes {event.seq}")
@@ -42,7 +42,9 @@ def replay(events: Iterable[CaseEvent]) -> Replayed:
             raise TrailBroken(f"event {event.seq} begins in {event.from_state}, not in {now.state}")
         if last_at is not None and event.at < last_at:
             raise TrailBroken(f"event {event.seq} is older than the one before")
-        last_at = event.at
+        if event.version not in (version, version + 1):
+            raise TrailBroken(f"event {event.seq} leaves version {event.version} after {version}")
+        last_at, version = event.at, event.version
         now = _after(now, event)
     if now is None:
         raise TrailBroken("there is no event")

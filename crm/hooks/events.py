@@ -27,6 +27,8 @@ class Event(StrEnum):
     TASK_CLOSED = "task.closed"
     REGISTRATION_FILED = "registration.filed"
     REGISTRATION_CORRECTED = "registration.corrected"
+    CASE_OPENED = "case.opened"
+    CASE_CLOSED = "case.closed"
     AGENT_CHANGED = "agent.changed"
     HOOK_DISABLED = "hook.disabled"
     HOOK_TEST = "hook.test"

@@ -132,6 +132,8 @@ case_events = Table(
     Column("from_state", String(16)),
     Column("to_state", String(16), nullable=False),
     Column("round", Integer, nullable=False),
+    #: The case's version after it.
+    Column("version", Integer, nullable=False),
     Column("words", Text, nullable=False),
     Column("data", Json, nullable=False),
     #: What a notice of the house is about: the same is never given twice.
