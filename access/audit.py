@@ -79,8 +79,14 @@ class Action(StrEnum):
     MERGE_UNDONE = "merge_undone"
     DUPLICATE_DECIDED = "duplicate_decided"  # they are two people
     CORRECTION_STEPPED = "correction_stepped"
+    CASE_OPENED = "case_opened"
+    CASE_STEPPED = "case_stepped"
     CLASSES_RATED = "classes_rated"  # all customers again, or stopped
     DEPARTMENT_SET = "department_set"  # which department a user answers for
+    WORK_REPORT_STEPPED = "work_report_stepped"  # saved, handed in, returned, accepted
+    PROBLEMS_PASSED = "problems_passed"  # to a department, by link, printed or as a file
+    MAKER_STEPPED = "maker_stepped"  # a visit was entered by hand, left out, or the file made
+    REPORT_STEPPED = "report_stepped"  # drafted, edited, approved, sent
     HOOK_CREATED = "hook_created"
     HOOK_CHANGED = "hook_changed"
     HOOK_DELETED = "hook_deleted"

@@ -25,6 +25,7 @@ from config.books.aftercall import aftercall, departments_of
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.cases import CaseBook
 from config.books.corrections import CorrectionBook
 from config.books.definitions import seed
 from config.books.groups import GroupBook
@@ -35,6 +36,7 @@ from config.books.pops import PopBook
 from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.second_factors import FactorBook, keep_key
+from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks
 from config.desk import HouseDesk
 from config.disk import full_disks, reserve
@@ -151,7 +153,8 @@ class Service:
             writers=settings.storage.writers,
             pool_seconds=settings.storage.pool_seconds,
         )
-        self.database.use(agents_see=settings.crm.records.agents_see)
+        rules_of_cases = settings.crm.cases.rules()
+        self.database.use(agents_see=settings.crm.records.agents_see, case_rules=rules_of_cases)
         #: Files that no more room could be kept for, and why.
         self._short: Mapping[str, str] = {}
         #: The lock on PostgreSQL while the service runs.
@@ -332,6 +335,7 @@ class Service:
             area_code=phone.hotline.area_code,
             rule=settings.crm.records.customer_number,
         )
+        self.cases = CaseTicks(self.database, self.clock, self.hours, lambda: self.app[LIVE])
         self.app = make_app(
             Services(
                 options=settings.web,
@@ -367,6 +371,7 @@ class Service:
                 merging=MergeBook(self.database, self.journal),
                 bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
+                cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
                 aftercall=aftercall(
                     self.database,
                     due=self.call_tasks.due,
@@ -435,6 +440,7 @@ class Service:
         self.classes = ClassTicks(self.database, self.clock, settings.calendar.zone)
         self.ticks.every(3, "classes", self.classes.look)
         self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
+        self.ticks.every(10, "cases", self.cases.look)
         self.ticks.every(600, "memory", self._sweep)
         self.ticks.every(3600, "lists", self.lists.clear)
 

@@ -6,6 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from crm.cases import rules as case_rules
+from crm.cases.cases import CaseKind
+from crm.cases.rules import Allowance, Rules
+from crm.reports.options import ReportOptions
 from telephony.options import Options
 
 
@@ -89,6 +93,100 @@ class CorrectionOptions(Options):
     )
 
 
+class CaseAllowance(Options):
+    """Working minutes of one kind and grade of cases."""
+
+    answer: int = Field(ge=1, le=48_000, description="working minutes until the customer has a first answer")
+    solve: int = Field(ge=1, le=96_000, description="working minutes until the matter is solved")
+
+
+class CaseAllowances(Options):
+    """Working minutes of one kind of cases, by grade. What is not set is as Careline has it."""
+
+    ordinary: CaseAllowance | None = None
+    escalated: CaseAllowance | None = None
+    major: CaseAllowance | None = None
+
+
+class CaseDepartment(Options):
+    """A department that answers cases."""
+
+    label: dict[str, str] = Field(min_length=1, description="its name per language: zh-CN, en")
+
+
+class CaseOptions(Options):
+    """Complaints and what else customers tell us: numbers, departments, deadlines in working minutes."""
+
+    number: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9A-Za-z-]{0,12}(\{year\})?[0-9A-Za-z-]{0,12}\{serial(:0[1-9]d)?\}$", max_length=48
+        ),
+    ] = Field(
+        "TS{year}-{serial:06d}",
+        description="rule of case numbers: letters, digits, {year} (each year counts from 1) and last {serial}",
+    )
+    departments: dict[Annotated[str, Field(pattern=r"^[0-9a-z_-]{1,32}$")], CaseDepartment] = Field(
+        default_factory=lambda: {
+            name: CaseDepartment(label=dict(label)) for name, label in case_rules.DEPARTMENTS.items()
+        },
+        min_length=1,
+        description="departments a case can be handed to",
+    )
+    allowances: dict[CaseKind, CaseAllowances] = Field(
+        default_factory=dict, description="deadlines per kind and grade, in working minutes"
+    )
+    assign_minutes: int = Field(60, ge=1, le=4800, description="a registered case is handed to a department")
+    accept_minutes: int = Field(120, ge=1, le=4800, description="a department accepts what it was handed")
+    tell_minutes: int = Field(240, ge=1, le=4800, description="the customer is told what was replied")
+    visit_days: int = Field(
+        2, ge=1, le=30, description="working days from what was carried out to the second visit"
+    )
+    close_minutes: int = Field(
+        480, ge=1, le=4800, description="a satisfied customer's case is checked and archived"
+    )
+    remind_minutes: int = Field(60, ge=0, le=4800, description="a deadline is reminded of so long before")
+    manager_minutes: int = Field(
+        240, ge=0, le=9600, description="managers are told of what is overdue so long; supervisors at once"
+    )
+    repeat_days: int = Field(
+        90, ge=0, le=730, description="another complaint of the same customer or vehicle within is a repeat"
+    )
+    link_days: int = Field(14, ge=1, le=90, description="a department's private link is good so long")
+    effect_days: int = Field(
+        30, ge=1, le=365, description="days after closing when a corrective action's effect is checked"
+    )
+
+    def rules(self) -> Rules:
+        """The same as cases read it."""
+        allowances = {
+            kind: {
+                grade: _allowance(getattr(self.allowances.get(kind), grade.value, None), usual)
+                for grade, usual in grades.items()
+            }
+            for kind, grades in case_rules.ALLOWANCES.items()
+        }
+        return Rules(
+            number=self.number,
+            departments={name: dict(one.label) for name, one in self.departments.items()},
+            allowances=allowances,
+            assign_minutes=self.assign_minutes,
+            accept_minutes=self.accept_minutes,
+            tell_minutes=self.tell_minutes,
+            visit_days=self.visit_days,
+            close_minutes=self.close_minutes,
+            remind_minutes=self.remind_minutes,
+            manager_minutes=self.manager_minutes,
+            repeat_days=self.repeat_days,
+            link_days=self.link_days,
+            effect_days=self.effect_days,
+        )
+
+
+def _allowance(given: CaseAllowance | None, usual: Allowance) -> Allowance:
+    return usual if given is None else Allowance(answer=given.answer, solve=given.solve)
+
+
 class CrmOptions(Options):
     """Everything about customers that an installation may set."""
 
@@ -97,3 +195,5 @@ class CrmOptions(Options):
     aftercall: AftercallOptions = AftercallOptions()
     lists: ListOptions = ListOptions()
     corrections: CorrectionOptions = CorrectionOptions()
+    reports: ReportOptions = ReportOptions()
+    cases: CaseOptions = CaseOptions()

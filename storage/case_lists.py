@@ -53,7 +53,7 @@ def search(
 
     `after` is the sort value and id of the last one seen.
     """
-    conditions = [in_reach(connection, viewer, cases.c.customer_id, now), *_conditions(wanted, now)]
+    conditions = [seen_by(connection, viewer, now), *_conditions(wanted, now)]
     column = sorted_by(wanted.which)
     rising = wanted.which in ("open", "overdue")
     if after is not None:
@@ -63,6 +63,12 @@ def search(
     order = (column, cases.c.id) if rising else (column.desc(), cases.c.id.desc())
     rows = connection.execute(select(cases).where(*conditions).order_by(*order).limit(min(limit, 201)))
     return [case_from(row) for row in rows.mappings()]
+
+
+def seen_by(connection: Connection, viewer: Principal, now: datetime | None) -> ColumnElement[bool]:
+    """For a statement over `cases`: those of customers in this person's scope, and those he is in charge of."""
+    within = in_reach(connection, viewer, cases.c.customer_id, now)
+    return within if viewer.user_id is None else or_(within, cases.c.handler_id == viewer.user_id)
 
 
 def sorted_by(which: Which) -> Any:
@@ -105,7 +111,7 @@ def counts(
 ) -> dict[str, int]:
     """Open cases by state, and how many are overdue, the viewer's, nobody's; of what he may see, up to a thousand."""
     seen: list[ColumnElement[bool]] = [
-        in_reach(connection, viewer, cases.c.customer_id, now),
+        seen_by(connection, viewer, now),
         cases.c.due_at.is_not(None),
     ]
     if department is not None:

@@ -43,6 +43,7 @@ from crm.cases.deadlines import (
 from crm.cases.rules import Rules
 from crm.cases.steps import QUIET, ROADS, Given, Road, Step
 from crm.hooks.events import Event
+from crm.links.links import LinkKind
 from storage import case_tasks
 from storage import customers as customer_rows
 from storage.case_rows import (
@@ -54,6 +55,7 @@ from storage.case_rows import (
     row_of,
     rules_of,
 )
+from storage.links import revoke_links
 from storage.merging import current_id
 from storage.outgoing import announce
 from storage.tables.access import users
@@ -347,9 +349,21 @@ def _apply(
         data=data,
     )
     case_tasks.match(connection, after, rules, hours, now, by_id=actor.id, result=step)
+    if _takes_links_back(before, after, step):
+        revoke_links(connection, LinkKind.CASE, after.id, now)
     if after.state is CaseState.CLOSED and before.state is not CaseState.CLOSED:
         announce(connection, Event.CASE_CLOSED, f"case:{after.id}", case_data(after), at=now)
     return after
+
+
+def _takes_links_back(before: Case, after: Case, step: Step) -> bool:
+    """Whether what a department was sent is no longer its business: handed to another, back, round over, closed."""
+    return (
+        step is Step.ASSIGN
+        or after.department != before.department
+        or after.round != before.round
+        or (after.state is CaseState.CLOSED and before.state is not CaseState.CLOSED)
+    )
 
 
 def _changed_meanwhile(connection: Connection, case: Case, version: int) -> CaseChanged:

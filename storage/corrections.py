@@ -88,7 +88,8 @@ def department_of(connection: Connection, user_id: str | None) -> Department | N
     found = connection.execute(
         select(department_users.c.department).where(department_users.c.user_id == user_id)
     ).scalar_one_or_none()
-    return None if found is None else Department(found)
+    # The house may have departments that answer cases and hold no records.
+    return Department(found) if found in {one.value for one in Department} else None
 
 
 def set_department(connection: Connection, user_id: str, department: Department | None) -> None:
@@ -101,7 +102,8 @@ def set_department(connection: Connection, user_id: str, department: Department 
 def departments(connection: Connection) -> dict[str, Department]:
     """Users and the departments they answer for."""
     rows = connection.execute(select(department_users.c.user_id, department_users.c.department))
-    return {row[0]: Department(row[1]) for row in rows}
+    known = {one.value for one in Department}
+    return {row[0]: Department(row[1]) for row in rows if row[1] in known}
 
 
 # -- orders -------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from config.books.aftercall import aftercall
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.cases import CaseBook
 from config.books.corrections import CorrectionBook
 from config.books.groups import GroupBook
 from config.books.hooks import HookBook
@@ -43,7 +44,7 @@ from config.desk import HouseDesk
 from config.lists.erased_files import ErasedFiles
 from config.lists.room import ListRoom, make_lists
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
-from crm.options import AftercallOptions, CorrectionOptions, RecordOptions
+from crm.options import AftercallOptions, CaseOptions, CorrectionOptions, RecordOptions
 from storage import agents, audit, calls, idempotency, tokens, users
 from storage.database import Database
 from storage.journal import Journal
@@ -447,6 +448,7 @@ async def open_office(
         corrections=CorrectionBook(
             database, WorkingTime.from_options(CalendarOptions()), CorrectionOptions()
         ),
+        cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules()),
         aftercall=aftercall(
             database,
             due=lambda at, minutes: at + timedelta(minutes=minutes),

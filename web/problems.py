@@ -158,6 +158,19 @@ STATUS: Final[Mapping[str, int]] = {
     "pair-decided": 409,
     "correction-not-found": 404,
     "correction-step-refused": 409,
+    # cases and private links
+    "case-not-found": 404,
+    "bad-case": 422,
+    "case-step-not-allowed": 409,
+    "case-step-forbidden": 403,
+    "case-changed": 409,
+    "case-error": 409,
+    "link-not-found": 404,
+    "link-expired": 410,
+    "link-revoked": 410,
+    "link-used": 410,
+    "link-pin-wrong": 403,
+    "link-error": 409,
     # lists
     "import-not-found": 404,
     "import-not-possible": 409,
@@ -177,7 +190,7 @@ STATUS: Final[Mapping[str, int]] = {
 #: Attributes of errors that go into the document, under their own names.
 #: Attributes that are documents of their own: what was there, and what was sent.
 _DOCUMENTS: Final = ("theirs", "yours")
-_MEMBERS: Final = ("holder", "rule", "state", "allowed")
+_MEMBERS: Final = ("holder", "rule", "state", "allowed", "allowed_steps")
 RETRY_SECONDS: Final = 5
 
 
@@ -209,6 +222,7 @@ class ProblemDocument(BaseModel):
     version: int | None = Field(None, description="the newest version, to base the next change on")
     state: str | None = None
     allowed: list[str] | None = None
+    allowed_steps: list[str] | None = Field(None, description="steps of a case that its state allows now")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,6 +30,7 @@ from telephony.ports import QueueCount
 from web.options import WebOptions
 from web.ports.aftercall import Aftercall
 from web.ports.bulletins import Bulletins
+from web.ports.cases import Cases
 from web.ports.corrections import Corrections
 from web.ports.desk import Pops
 from web.ports.groups import Groups
@@ -369,6 +370,7 @@ class Services:
     groups: Groups
     merging: Merging
     corrections: Corrections
+    cases: Cases
     #: Telephones in pages; None: this installation has none.
     phones: BrowserPhones | None = None
     pings: Sequence[Ping] = ()
