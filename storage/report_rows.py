@@ -301,15 +301,15 @@ def _corrections(wanted: Wanted) -> Select[Any]:
     )
 
 
-#: A yes or no about a case. "First" is of the first round where the case had more.
+#: An answer or solution that came late in any round makes the case a late one.
+_ANSWERED: Final = or_(cases.c.answered_at.is_not(None), cases.c.round > 1, cases.c.answer_late.is_(True))
+_SOLVED: Final = or_(cases.c.solved_at.is_not(None), cases.c.round > 1, cases.c.solution_late.is_(True))
 CASE_MARKS: Final[Mapping[str, ColumnElement[bool]]] = {
-    "first_on_time": and_(
-        or_(cases.c.answered_at.is_not(None), cases.c.round > 1), cases.c.answer_late.is_(False)
-    ),
+    "answered": _ANSWERED,
+    "solved": _SOLVED,
+    "first_on_time": and_(_ANSWERED, cases.c.answer_late.is_(False)),
     "first_late": cases.c.answer_late.is_(True),
-    "solved_on_time": and_(
-        or_(cases.c.solved_at.is_not(None), cases.c.round > 1), cases.c.solution_late.is_(False)
-    ),
+    "solved_on_time": and_(_SOLVED, cases.c.solution_late.is_(False)),
     "solved_late": cases.c.solution_late.is_(True),
     "repeated": cases.c.repeat_of.is_not(None),
     "reopened": cases.c.round > 1,

@@ -72,6 +72,8 @@ class LinkKind(StrEnum):
     CASE = "case"  # a department accepts and answers a case
     SURVEY = "survey"  # a customer fills a questionnaire
     APPOINTMENT = "appointment"  # a customer confirms, moves or cancels
+    REPORT = "report"  # a recipient reads a report
+    PROBLEMS = "problems"  # a department reads the problems of a day that were passed to it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -112,7 +112,7 @@ class Wanted:
     cause: str = ""
     handler_id: str = ""
     round: int | None = None
-    #: A yes or no about cases: one of `MARKS`, with "not_" before it for its opposite.
+    #: A yes or no about cases: one of `MARKS`.
     mark: str = ""
 
     def words(self) -> dict[str, str]:
@@ -131,6 +131,8 @@ class Wanted:
 
 #: What is asked of cases with yes or no.
 MARKS: Final = (
+    "answered",
+    "solved",
     "first_on_time",
     "first_late",
     "solved_on_time",
