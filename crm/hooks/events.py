@@ -29,6 +29,7 @@ class Event(StrEnum):
     REGISTRATION_CORRECTED = "registration.corrected"
     CASE_OPENED = "case.opened"
     CASE_CLOSED = "case.closed"
+    SURVEY_FINISHED = "survey.finished"
     AGENT_CHANGED = "agent.changed"
     HOOK_DISABLED = "hook.disabled"
     HOOK_TEST = "hook.test"

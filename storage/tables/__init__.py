@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage.tables import (
     access,
     aftercall,
+    appointments,
     bulletins,
     calls,
     cases,
@@ -19,6 +20,7 @@ from storage.tables import (
     privacy,
     records,
     reports,
+    surveys,
     tasks,
     telephony,
 )
@@ -27,6 +29,7 @@ from storage.tables.base import metadata
 __all__ = [
     "access",
     "aftercall",
+    "appointments",
     "bulletins",
     "calls",
     "cases",
@@ -42,6 +45,7 @@ __all__ = [
     "privacy",
     "records",
     "reports",
+    "surveys",
     "tasks",
     "telephony",
 ]

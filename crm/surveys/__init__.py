@@ -1,0 +1,1 @@
+"""Questionnaires: what customers are asked, in which order, and what their answers mean. No I/O."""
