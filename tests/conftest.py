@@ -39,7 +39,14 @@ network.own_ports = network.own_ports[_place % _beside * _part :][:_part]
 
 pytest_plugins = [
     name
-    for name in ("fixtures_storage", "fixtures_switch", "fixtures_house", "fixtures_web", "fixtures_hooks")
+    for name in (
+        "fixtures_storage",
+        "fixtures_switch",
+        "fixtures_house",
+        "fixtures_web",
+        "fixtures_hooks",
+        "fixtures_cases",
+    )
     if (HERE / f"{name}.py").exists()
 ]
 

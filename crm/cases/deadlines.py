@@ -154,7 +154,7 @@ def notices(case: Case, rules: Rules, hours: WorkingTime) -> list[Notice]:
     )
     found = [
         Notice(
-            at=before_minutes(hours, case.due_at, rules.remind_minutes),
+            at=before_minutes(hours, case.due_at, _lead(case, rules, hours)),
             level=Level.REMIND,
             occasion=f"{key}:remind",
         ),
@@ -164,6 +164,22 @@ def notices(case: Case, rules: Rules, hours: WorkingTime) -> list[Notice]:
     if case.grade is Grade.MAJOR:
         found.insert(0, Notice(at=case.opened_at, level=Level.MANAGER, occasion="major"))
     return found
+
+
+def _lead(case: Case, rules: Rules, hours: WorkingTime) -> int:
+    """Minutes before its deadline at which a case is reminded of: never in the first half of its time."""
+    match case.due_what:
+        case Due.ASSIGN:
+            whole = rules.assign_minutes
+        case Due.ACCEPT:
+            whole = rules.accept_minutes
+        case Due.CLOSE:
+            whole = rules.close_minutes
+        case Due.ANSWER | Due.SOLVE if case.due_at is not None:
+            whole = int(hours.working_between(case.round_at, case.due_at) / timedelta(minutes=1))
+        case _:
+            return rules.remind_minutes
+    return min(rules.remind_minutes, max(whole, 0) // 2)
 
 
 def due_notices(case: Case, rules: Rules, hours: WorkingTime, now: datetime) -> list[Notice]:
