@@ -200,6 +200,12 @@ class WorkingTime:
         """Whether the house opens at all that day."""
         return bool(self.day(when).spans)
 
+    def weekday_of(self, when: date) -> int:
+        """Whose weekly pattern holds on a date, 0 is Monday: make-up workdays go by another day's."""
+        if self.day(when).kind is DayKind.MAKE_UP:
+            return self._makeup_weekday
+        return when.weekday()
+
     def next_working_day(self, after: date) -> date:
         """The first working day later than `after`. Raises NoWorkingTime."""
         for ahead in range(1, _HORIZON_DAYS + 1):
