@@ -25,6 +25,7 @@ from config.books.aftercall import aftercall, departments_of
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
 from config.books.corrections import CorrectionBook
 from config.books.definitions import seed
@@ -372,6 +373,9 @@ class Service:
                 bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
                 cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
+                case_desk=CaseDeskBook(
+                    self.database, self.hours, rules_of_cases, lambda: self._recordings_folder
+                ),
                 aftercall=aftercall(
                     self.database,
                     due=self.call_tasks.due,

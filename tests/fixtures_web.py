@@ -31,6 +31,7 @@ from config.books.aftercall import aftercall
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
 from config.books.corrections import CorrectionBook
 from config.books.groups import GroupBook
@@ -449,6 +450,9 @@ async def open_office(
             database, WorkingTime.from_options(CalendarOptions()), CorrectionOptions()
         ),
         cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules()),
+        case_desk=CaseDeskBook(
+            database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules(), lambda: sounds
+        ),
         aftercall=aftercall(
             database,
             due=lambda at, minutes: at + timedelta(minutes=minutes),

@@ -53,6 +53,7 @@ def bundle() -> int:
         failed = run(
             esbuild,
             "web/client/app.ts",
+            "web/client/case_link.ts",
             "--bundle",
             "--splitting",
             "--format=esm",

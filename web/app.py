@@ -48,12 +48,14 @@ from web.api.openapi import describe
 from web.auth import Signed, is_secure
 from web.bodies import read_query
 from web.languages import language_of, text
+from web.link_visits import LINK_VISITS, LinkVisits
 from web.live import LIVE, LIVE_AT, LiveEvents
 from web.pages import aftercall as aftercall_page
 from web.pages import audit as audit_page
 from web.pages import bulletins as bulletins_page
 from web.pages import calls as calls_page
-from web.pages import class_rules, desk_day, record_fields, record_more, signin
+from web.pages import cases as cases_page
+from web.pages import case_links, class_rules, desk_day, record_fields, record_more, signin
 from web.pages import corrections as corrections_page
 from web.pages import desk as desk_pages
 from web.pages import groups as groups_page
@@ -244,6 +246,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *groups_page.ROUTES,
     *merging_page.ROUTES,
     *corrections_page.ROUTES,
+    *cases_page.ROUTES,
+    *case_links.ROUTES,
     *knowledge_page.ROUTES,
     *bulletins_page.ROUTES,
     *class_rules.ROUTES,
@@ -271,6 +275,7 @@ def make_app(services: Services) -> web.Application:
     app[CSP] = _csp(services)
     app[VIEWS] = ViewLog(services.audit.append_all)
     app[SHOWN_ONCE] = ShownOnce()
+    app[LINK_VISITS] = LinkVisits()
     app[RATES] = TokenRates(services.options.api_per_minute)
     app[health.HEALTH] = health.Health(services.pings)
     app[health.METRICS] = health.Metrics(lambda: (*services.figures(), *_own_figures(live), *gate.figures()))

@@ -14,7 +14,7 @@ from access.ids import new_id
 from access.masking import mask_name, mask_number, mask_text
 from access.permissions import Permission, Role
 from access.requests import Answer, Once
-from access.users import Principal
+from access.users import LANGUAGES, Principal
 from crm.cases.applying import Actor, lowers
 from crm.cases.cases import (
     LONGEST_NAME,
@@ -29,6 +29,7 @@ from crm.cases.rules import Rules
 from crm.cases.steps import OF_DEPARTMENT, OF_LINK, Given, Step, allowed, needs
 from crm.links.links import Link, LinkError, LinkKind
 from crm.records.customers import CustomerNotFound, RecordClosed, Secrecy
+from crm.scripts.honorifics import address
 from storage import (
     audit,
     case_links,
@@ -416,7 +417,7 @@ def _link_case(connection: Connection, link: Link, case: Case) -> LinkCase:
     """What a department's person reads behind a link: names and words, no number; a restricted name is masked."""
     line = _line(
         case,
-        person_name=_person_name(connection, case, restricted_too=False),
+        person_name="",
         vehicle=case_lists.vehicle_names(connection, [case.vehicle_id] if case.vehicle_id else []).get(
             case.vehicle_id or "", ("", "")
         ),
@@ -435,17 +436,19 @@ def _link_case(connection: Connection, link: Link, case: Case) -> LinkCase:
             if one.step != Step.NOTE
         ],
         allowed=[step for step in allowed(case) if step in OF_LINK],
+        addressed=_addressed(connection, case),
     )
 
 
-def _person_name(connection: Connection, case: Case, *, restricted_too: bool) -> str:
-    if case.customer_id is None:
-        return ""
-    person = customers.several(connection, [case.customer_id]).get(case.customer_id)
+def _addressed(connection: Connection, case: Case) -> dict[str, str]:
+    """How the customer is addressed, per language; of a restricted record as of a masked name."""
+    person = None
+    if case.customer_id is not None:
+        person = customers.several(connection, [case.customer_id]).get(case.customer_id)
     if person is None:
-        return ""
-    hidden = person.secrecy is Secrecy.RESTRICTED and not restricted_too
-    return mask_name(person.name) if hidden else person.name
+        return {}
+    name = mask_name(person.name) if person.secrecy is Secrecy.RESTRICTED else person.name
+    return {language: address(name, person.honorific, person.kind, language) or "" for language in LANGUAGES}
 
 
 def lines(connection: Connection, viewer: Principal, found: Iterable[Case], now: datetime) -> list[CaseLine]:

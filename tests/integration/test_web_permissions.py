@@ -46,6 +46,8 @@ PUBLIC = {
     ("GET", "/metrics"),
     ("GET", "/static/{name}"),
     ("GET", "/api/v1/openapi.json"),
+    ("GET", "/l/case/{token}"),
+    ("POST", "/l/case/{token}"),
 }
 GUARDED = [route for route in ROUTES if route.needs is not None]
 

@@ -41,6 +41,7 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(name="groups", path="/groups"),
     Place(name="duplicates", path="/duplicates"),
     Place(name="corrections", path="/corrections"),
+    Place(name="cases", path="/cases", main=True),
     Place(name="imports", path="/imports"),
     Place(name="registrations", path="/registrations"),
     Place(name="scripts", path="/scripts"),

@@ -30,6 +30,7 @@ from telephony.ports import QueueCount
 from web.options import WebOptions
 from web.ports.aftercall import Aftercall
 from web.ports.bulletins import Bulletins
+from web.ports.case_desk import CaseDesk
 from web.ports.cases import Cases
 from web.ports.corrections import Corrections
 from web.ports.desk import Pops
@@ -371,6 +372,7 @@ class Services:
     merging: Merging
     corrections: Corrections
     cases: Cases
+    case_desk: CaseDesk
     #: Telephones in pages; None: this installation has none.
     phones: BrowserPhones | None = None
     pings: Sequence[Ping] = ()

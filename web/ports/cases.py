@@ -110,6 +110,8 @@ class LinkCase:
     line: CaseLine
     events: Sequence[CaseEvent] = ()
     allowed: Sequence[Step] = ()
+    #: Language to how the customer is addressed, 王先生: a department needs no whole name.
+    addressed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def case(self) -> Case:
