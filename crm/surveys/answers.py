@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
@@ -71,9 +70,9 @@ def _number(question: Question, given: object) -> int | float:
             given = float(given.strip().replace(",", "").replace("，", ""))
         except ValueError:
             given = None
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, int | float):
         raise BadAnswer("A number is needed here. Nothing was saved.", question=question.code)
-    if abs(given) > 10**12:
+    if not abs(given) <= 10**12:  # not a number is neither
         raise BadAnswer("A number is needed here. Nothing was saved.", question=question.code)
     decimals = 0 if question.kind is QuestionKind.SCORE else question.decimals
     if round(given, decimals) != given:

@@ -72,18 +72,18 @@ def _both(place: str, said: Mapping[Any, str], *, needed: bool) -> Iterator[Faul
     for language in LANGUAGES:
         if language not in written:
             yield Fault(
-                f"{place}.{language}",
                 Sentence("Write it in {language} too.", language=LANGUAGE_NAMES[language]),
+                place=f"{place}.{language}",
             )
 
 
 def _places(place: str, words: str) -> Iterator[Fault]:
     for bad in templates.faults(words):
         yield Fault(
-            place,
             Sentence(
                 "At character {at}: '{text}' is no place that can be filled.", at=bad.at + 1, text=bad.text
             ),
+            place=place,
         )
 
 
@@ -107,7 +107,9 @@ def _conditions(questionnaire: Questionnaire) -> Iterator[Fault]:
 def _line(place: str, question: Question) -> Iterator[Fault]:
     line, least, most = question.dissatisfied_below, question.least, question.most
     if line is not None and ((least is not None and line <= least) or (most is not None and line > most)):
-        yield Fault(place, "No answer, or every answer, would be below this; it must lie within the range.")
+        yield Fault(
+            "No answer, or every answer, would be below this; it must lie within the range.", place=place
+        )
 
 
 def _of_when(
@@ -117,13 +119,15 @@ def _of_when(
         at = f"{place}.conditions.{number}"
         about = earlier.get(condition.question)
         if about is None:
+            where = f"{at}.question"
             if condition.question == question.code:
-                sentence: str = "A question cannot depend on its own answer."
+                yield Fault("A question cannot depend on its own answer.", place=where)
             elif condition.question in known:
-                sentence = "This depends on a later question; branches go forward only."
+                yield Fault("This depends on a later question; branches go forward only.", place=where)
             else:
-                sentence = Sentence("There is no question '{question}'.", question=condition.question)
-            yield Fault(f"{at}.question", sentence)
+                yield Fault(
+                    Sentence("There is no question '{question}'.", question=condition.question), place=where
+                )
             continue
         yield from _of_condition(at, condition, about)
 
@@ -132,12 +136,14 @@ def _of_condition(at: str, condition: Condition, about: Question) -> Iterator[Fa
     chosen = about.kind in (QuestionKind.CHOICE, QuestionKind.SEVERAL)
     measured = about.kind in (QuestionKind.SCORE, QuestionKind.NUMBER)
     if condition.op in ("one_of", "none_of") and not chosen:
-        yield Fault(f"{at}.op", "Only a choice has answers to compare with.")
+        yield Fault("Only a choice has answers to compare with.", place=f"{at}.op")
     elif condition.op in ("at_least", "at_most") and not measured:
-        yield Fault(f"{at}.op", "Only a score or a number can be more or less.")
+        yield Fault("Only a score or a number can be more or less.", place=f"{at}.op")
     for code in condition.options if chosen else ():
         if about.option(code) is None:
-            yield Fault(f"{at}.options", Sentence("That question has no answer '{answer}'.", answer=code))
+            yield Fault(
+                Sentence("That question has no answer '{answer}'.", answer=code), place=f"{at}.options"
+            )
     if measured and condition.value is not None:
         impossible = (
             about.most is not None and condition.value > about.most
@@ -145,7 +151,7 @@ def _of_condition(at: str, condition: Condition, about: Question) -> Iterator[Fa
             else about.least is not None and condition.value < about.least
         )
         if impossible:
-            yield Fault(f"{at}.value", "No answer of that question can be so.")
+            yield Fault("No answer of that question can be so.", place=f"{at}.value")
 
 
 # -- ways ---------------------------------------------------------------------------------------------
@@ -166,12 +172,14 @@ def _ways(questionnaire: Questionnaire) -> Iterator[Fault]:
     for place, question in enumerate(questionnaire.questions):
         asked = {way for way in ways if question.show is None or _met(question.show, dict(way), uses)}
         if not asked:
-            sentence = (
-                "Nobody can ever be asked this, and it must be answered: no earlier answers lead here."
-                if question.required
-                else "Nobody can ever be asked this: no earlier answers lead here."
-            )
-            yield Fault(f"questions.{place}.show" if question.show else f"questions.{place}", sentence)
+            where = f"questions.{place}.show" if question.show else f"questions.{place}"
+            if question.required:
+                yield Fault(
+                    "Nobody can ever be asked this, and it must be answered: no earlier answers lead here.",
+                    place=where,
+                )
+            else:
+                yield Fault("Nobody can ever be asked this: no earlier answers lead here.", place=where)
         conditions = uses.get(question.code, [])
         further: set[tuple[tuple[str, _Truths], ...]] = set()
         for way in ways:
@@ -185,8 +193,8 @@ def _ways(questionnaire: Questionnaire) -> Iterator[Fault]:
                 further.add(_kept(then, last, place))
             if len(further) > MOST_WAYS:
                 yield Fault(
-                    f"questions.{place}",
                     "The branches up to here are more than anybody can follow; make it two questionnaires.",
+                    place=f"questions.{place}",
                 )
                 return
         ways = further

@@ -44,12 +44,15 @@ class QuestionnaireNotFound(SurveyError):
     error_id = "questionnaire-not-found"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Where a questionnaire cannot work, and why. `place` is a path such as questions.2.text."""
+class Fault(SurveyError):
+    """One thing that cannot work: `place` is a path such as questions.2.text. Raised together: BadQuestionnaire."""
 
-    place: str
-    sentence: str
+    error_id = "bad-questionnaire"
+
+    def __init__(self, sentence: str, *, place: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.place = place
 
 
 class BadQuestionnaire(SurveyError):
@@ -70,7 +73,8 @@ class QuestionnaireChanged(SurveyError):
     def __init__(self, sentence: str, *, holder: str, revision: int) -> None:
         super().__init__(sentence)
         self.holder = holder
-        self.revision = revision
+        #: The newest saving's number.
+        self.version = revision
 
 
 class QuestionnaireStep(SurveyError):
@@ -98,6 +102,7 @@ class BadAnswer(SurveyError):
     def __init__(self, sentence: str, *, question: str = "") -> None:
         super().__init__(sentence)
         self.question = question
+        self.field = question
 
 
 class ResponseChanged(SurveyError):

@@ -1,0 +1,32 @@
+"""The questionnaires that come with Careline: first versions, approved by the installation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import yaml
+from sqlalchemy import Connection
+
+from crm.definitions import BadDefinition, read
+from crm.surveys.checking import faults
+from crm.surveys.questionnaires import Questionnaire
+from storage import questionnaires
+
+#: The file that comes with Careline.
+SHIPPED: Final = Path(__file__).resolve().parents[1] / "surveys" / "questionnaires.yaml"
+
+
+def seed(connection: Connection, now: datetime, file: Path = SHIPPED) -> int:
+    """Add the shipped questionnaires the database does not have; gives how many. Raises BadDefinition."""
+    added = 0
+    for body in yaml.safe_load(file.read_text("utf-8")):
+        questionnaire = read(Questionnaire, body)
+        if found := faults(questionnaire):
+            raise BadDefinition(
+                "The shipped questionnaires cannot work.",
+                tuple(f"{questionnaire.code}.{one.place}: {one.sentence}" for one in found),
+            )
+        added += questionnaires.seed(connection, questionnaire, now)
+    return added
