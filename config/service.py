@@ -22,6 +22,8 @@ from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import data_retention, memory, menus, phones_changed
 from config.books.aftercall import aftercall, departments_of
+from config.appointment_ticks import AppointmentTicks
+from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
@@ -36,6 +38,7 @@ from config.books.phone import PhoneBook, offer_of
 from config.books.pops import PopBook
 from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
+from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook, keep_key
 from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks
@@ -56,6 +59,7 @@ from config.menu_ports import (
     NoTexts,
 )
 from config.recordings import look_at_recordings
+from config.report_ticks import ReportTicks
 from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
@@ -337,6 +341,7 @@ class Service:
             rule=settings.crm.records.customer_number,
         )
         self.cases = CaseTicks(self.database, self.clock, self.hours, lambda: self.app[LIVE])
+        self.reports = ReportBook(self.database, self.hours, settings.crm.reports, now=self.clock.now)
         self.app = make_app(
             Services(
                 options=settings.web,
@@ -372,6 +377,8 @@ class Service:
                 merging=MergeBook(self.database, self.journal),
                 bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
+                appointments=AppointmentBook(self.database, self.hours, settings.crm.appointments),
+                reports=self.reports,
                 cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
                 case_desk=CaseDeskBook(
                     self.database, self.hours, rules_of_cases, lambda: self._recordings_folder
@@ -445,6 +452,11 @@ class Service:
         self.ticks.every(3, "classes", self.classes.look)
         self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
         self.ticks.every(10, "cases", self.cases.look)
+        self.report_ticks = ReportTicks(
+            self.database, self.reports, settings.crm.reports, self.hours, self.clock
+        )
+        self.ticks.every(60, "reports", self.report_ticks.look)
+        self.ticks.daily(3, 50, "report_files", self.report_ticks.clear)
         self.ticks.every(600, "memory", self._sweep)
         self.ticks.every(3600, "lists", self.lists.clear)
 

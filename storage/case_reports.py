@@ -551,6 +551,16 @@ def save_schedule(connection: Connection, schedule: Schedule, now: datetime) -> 
         "is_on": schedule.is_on,
     }
     if not schedule.id:
+        same = [
+            one
+            for one in schedules(connection)
+            if all(
+                getattr(one, name) == getattr(schedule, name)
+                for name in ("kind", "cadence", "language", "day", "list_id")
+            )
+        ]
+        if same:
+            return same[0]  # the same request again
         made = new_id(now)
         connection.execute(
             insert(report_schedules).values(id=made, since=schedule.since, version=1, **values)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from dataclasses import fields
+from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, insert, or_, select, true, tuple_, update
@@ -23,9 +24,11 @@ from crm.exports.jobs import (
 )
 from crm.records.customers import Customer
 from crm.records.vehicle_lists import read_filter
+from crm.reports.rows import Source, Wanted, read_wanted
 from storage import users
 from storage.call_lists import list_calls
 from storage.customers import customer_from
+from storage.report_rows import SOURCES, list_rows
 from storage.search import find_customers
 from storage.sight import Sight, in_scope, is_open, is_open_vehicle, sights
 from storage.tables.imports import export_jobs
@@ -75,6 +78,7 @@ FILTERS: Final[Mapping[ExportKind, frozenset[str]]] = {
         }
     ),
     ExportKind.TASKS: frozenset({"state"}),
+    ExportKind.REPORTS: frozenset({"source", *(one.name for one in fields(Wanted))}),
 }
 
 
@@ -97,6 +101,8 @@ def check_filter(kind: ExportKind, wanted: Mapping[str, str]) -> None:
                 date.fromisoformat(wanted[name])
         if kind is ExportKind.TASKS and wanted.get("state", "all") not in ("open", "mine", "closed", "all"):
             raise ValueError(wanted["state"])
+        if kind is ExportKind.REPORTS:
+            _report_filter(wanted)
     except ValueError as error:
         raise BadExportFilter("A value of the filter cannot be read.") from error
 
@@ -119,6 +125,7 @@ def read_page(
         ExportKind.VISITS: _visits,
         ExportKind.CALLS: _calls,
         ExportKind.TASKS: _tasks,
+        ExportKind.REPORTS: _report_rows,
     }
     return readers[kind](connection, viewer, wanted, after, now)
 
@@ -388,6 +395,41 @@ def _tasks(
     last = found[-1]
     moment = {"closed": last.closed_at, "all": last.created_at}.get(state, last.due_at)
     return Page(rows, (moment or last.created_at, last.id))
+
+
+def _report_filter(wanted: Mapping[str, str]) -> tuple[Source, Wanted]:
+    """Raises ValueError."""
+    words = {name: worth for name, worth in wanted.items() if worth and name not in ("source", "language")}
+    source = Source(wanted.get("source", ""))
+    if source not in SOURCES:
+        raise ValueError(source.value)
+    return source, read_wanted(words)
+
+
+def _report_rows(
+    connection: Connection, viewer: Principal, wanted: Mapping[str, str], after: Any, now: datetime | None
+) -> Page:
+    source, which = _report_filter(wanted)
+    found, following = list_rows(
+        connection, viewer, source, which, now or datetime.now(UTC), cursor=after, limit=PAGE
+    )
+    rows: list[list[Any]] = [
+        [
+            one.at,
+            Word(one.kind),
+            Word(one.word) if one.word else None,
+            one.customer_number or None,
+            one.customer_name or None,
+            one.number or None,
+            one.department or None,
+            one.user_name or None,
+            (Word(one.text) if one.kind in ("call", "ring") else one.text) if one.text else None,
+            round(one.seconds, 1),
+            one.passed_at,
+        ]
+        for one in found
+    ]
+    return Page(rows, following)
 
 
 # -- jobs ---------------------------------------------------------------------------------------------

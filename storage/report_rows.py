@@ -40,11 +40,13 @@ from storage import customers as customer_rows
 from storage import users
 from storage.sight import Sight, in_reach, sights
 from storage.tables.aftercall import registration_versions, registrations, unfiled_calls
+from storage.tables.appointments import appointments
 from storage.tables.calls import calls
 from storage.tables.cases import case_events, cases
 from storage.tables.corrections import corrections
 from storage.tables.records import vehicles
 from storage.tables.reports import problem_items, problem_lists
+from storage.tables.surveys import responses
 from storage.tables.tasks import tasks
 from storage.tables.telephony import agent_changes
 from telephony.agents import AgentEvent
@@ -69,6 +71,7 @@ def _columns(
     word: ColumnElement[Any] = _NO_TEXT,
     text: ColumnElement[Any] = _NO_TEXT,
     seconds: ColumnElement[Any] = _NO_SECONDS,
+    about: ColumnElement[Any] = _NO_TEXT,
 ) -> list[ColumnElement[Any]]:
     return [
         cast(literal(kind), String).label("kind"),
@@ -81,6 +84,7 @@ def _columns(
         func.coalesce(word, "").label("word"),
         func.coalesce(text, "").label("text"),
         seconds.label("seconds"),
+        func.coalesce(about, "").label("about"),
     ]
 
 
@@ -169,6 +173,7 @@ def _calls_missed(wanted: Wanted) -> Select[Any]:
                 department=call.c.queue,
                 word=cast(literal("missed"), String),
                 text=call.c.outcome,
+                about=call.c.id,
             )
         )
         .select_from(agent_changes.outerjoin(call, call.c.id == before))
@@ -222,6 +227,7 @@ def _registrations(wanted: Wanted, *which: ColumnElement[bool]) -> Select[Any]:
                 user_id=registrations.c.filed_by,
                 word=registrations.c.call_type,
                 text=_newest_words(),
+                about=registrations.c.call_id,
             )
         )
         .select_from(
@@ -408,6 +414,7 @@ def _case_steps(wanted: Wanted) -> Select[Any]:
                 department=cases.c.department,
                 word=case_events.c.step,
                 text=cases.c.number + literal(" ") + cases.c.subject,
+                about=cases.c.id,
             )
         )
         .select_from(case_events.join(cases, cases.c.id == case_events.c.case_id))
@@ -417,6 +424,96 @@ def _case_steps(wanted: Wanted) -> Select[Any]:
             *_within(case_events.c.at, wanted),
             *_of(case_events.c.by_id, wanted.user_id),
         )
+    )
+
+
+def _responses(wanted: Wanted, at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any]:
+    case = cases.alias("opened_case")
+    return (
+        select(
+            *_columns(
+                "response",
+                id=responses.c.id,
+                at=at,
+                customer_id=responses.c.customer_id,
+                user_id=responses.c.begun_by,
+                department=case.c.department,
+                word=responses.c.purpose,
+                text=func.coalesce(func.nullif(responses.c.summary, ""), responses.c.model),
+            )
+        )
+        .select_from(responses.outerjoin(case, case.c.id == responses.c.opened_case_id))
+        .where(
+            *which,
+            *_within(at, wanted),
+            *_of(responses.c.begun_by, wanted.user_id),
+            *_of(responses.c.customer_id, wanted.customer_id),
+            *_of(responses.c.model, wanted.model),
+            *_department(case.c.department, wanted),
+        )
+    )
+
+
+def _surveys(wanted: Wanted) -> Select[Any]:
+    return _responses(wanted, responses.c.ended_at, responses.c.state == "finished")
+
+
+def _dissatisfied(wanted: Wanted) -> Any:
+    """Customers who said so: in a questionnaire, in a second visit, or by complaining or grumbling of themselves."""
+    answers = _responses(wanted, responses.c.ended_at, responses.c.dissatisfied.is_(True))
+    visits = (
+        select(
+            *_columns(
+                "case_step",
+                id=case_events.c.id,
+                at=case_events.c.at,
+                customer_id=cases.c.customer_id,
+                number=cases.c.phone,
+                user_id=case_events.c.by_id,
+                department=cases.c.department,
+                word=case_events.c.step,
+                text=cases.c.number + literal(" ") + cases.c.subject,
+                about=cases.c.id,
+            )
+        )
+        .select_from(case_events.join(cases, cases.c.id == case_events.c.case_id))
+        .where(
+            case_events.c.step == "second_visit",
+            case_events.c.data["reached"].as_string() == "dissatisfied",
+            *_within(case_events.c.at, wanted),
+            *_of(case_events.c.by_id, wanted.user_id),
+            *_of(cases.c.customer_id, wanted.customer_id),
+            *_department(cases.c.department, wanted),
+        )
+    )
+    told = (
+        select(*_case_columns(cases.c.opened_at, cases.c.opened_by))
+        .select_from(_from_cases())
+        .where(
+            cases.c.kind.in_(("complaint", "grumble")),
+            cases.c.response_id.is_(None),  # else the answer that opened it stands here
+            *_case_where(wanted, cases.c.opened_at),
+            *_of(cases.c.opened_by, wanted.user_id),
+        )
+    )
+    return union_all(answers, visits, told)
+
+
+def _appointments(wanted: Wanted) -> Select[Any]:
+    return select(
+        *_columns(
+            "appointment",
+            id=appointments.c.id,
+            at=appointments.c.created_at,
+            customer_id=appointments.c.customer_id,
+            user_id=appointments.c.created_by,
+            word=appointments.c.work,
+            text=appointments.c.words,
+        )
+    ).where(
+        *_within(appointments.c.created_at, wanted),
+        *_of(appointments.c.created_by, wanted.user_id),
+        *_of(appointments.c.customer_id, wanted.customer_id),
     )
 
 
@@ -440,6 +537,14 @@ def _problems(wanted: Wanted) -> Any:
             *_of(tasks.c.made_by, wanted.user_id),
         ),
     ]
+    told.append(
+        _responses(
+            wanted,
+            responses.c.ended_at,
+            responses.c.dissatisfied.is_(True),
+            responses.c.opened_case_id.is_(None),
+        )
+    )
     if not wanted.department:
         told.append(
             _registrations(
@@ -466,6 +571,9 @@ SOURCES: Final[dict[Source, _Statement]] = {
     Source.REGISTRATIONS: _registrations,
     Source.CASES_OPENED: _cases_opened,
     Source.CASE_STEPS: _case_steps,
+    Source.SURVEYS: _surveys,
+    Source.APPOINTMENTS_BOOKED: _appointments,
+    Source.DISSATISFIED: _dissatisfied,
     Source.TASKS_DONE: _tasks_done,
     Source.TASKS_LATE: _tasks_late,
     Source.CORRECTIONS_RAISED: _corrections,
@@ -612,6 +720,7 @@ def as_seen(
                 word=row["word"],
                 text="" if closed else text if full else mask_text(text),
                 seconds=row["seconds"] or 0.0,
+                about=row["about"],
                 passed_at=at,
                 list_id=list_id,
             )

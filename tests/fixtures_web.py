@@ -28,6 +28,7 @@ from access.requests import Answer, Once
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import Language, Principal, User
 from config.books.aftercall import aftercall
+from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
@@ -40,12 +41,15 @@ from config.books.merging import MergeBook
 from config.books.pops import PopBook
 from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
+from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook
 from config.desk import HouseDesk
 from config.lists.erased_files import ErasedFiles
 from config.lists.room import ListRoom, make_lists
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
+from crm.appointments.options import AppointmentOptions
 from crm.options import AftercallOptions, CaseOptions, CorrectionOptions, RecordOptions
+from crm.reports.options import ReportOptions
 from storage import agents, audit, calls, idempotency, tokens, users
 from storage.database import Database
 from storage.journal import Journal
@@ -446,6 +450,12 @@ async def open_office(
         groups=GroupBook(database, "Asia/Shanghai"),
         merging=MergeBook(database, journal),
         bulletins=BulletinBook(database, changed=lambda: app[LIVE].bulletins_changed()),
+        reports=ReportBook(
+            database, WorkingTime.from_options(CalendarOptions()), ReportOptions(), now=clock.now
+        ),
+        appointments=AppointmentBook(
+            database, WorkingTime.from_options(CalendarOptions()), AppointmentOptions()
+        ),
         corrections=CorrectionBook(
             database, WorkingTime.from_options(CalendarOptions()), CorrectionOptions()
         ),

@@ -44,6 +44,8 @@ from web.api import (
 from web.api import hooks as hooks_api
 from web.api import imports as imports_api
 from web.api import phone as phone_api
+from web.api import reports as reports_api
+from web.api import appointments as appointments_api
 from web.api.openapi import describe
 from web.auth import Signed, is_secure
 from web.bodies import read_query
@@ -51,11 +53,13 @@ from web.languages import language_of, text
 from web.link_visits import LINK_VISITS, LinkVisits
 from web.live import LIVE, LIVE_AT, LiveEvents
 from web.pages import aftercall as aftercall_page
+from web.pages import appointment_links
+from web.pages import appointments as appointments_page
 from web.pages import audit as audit_page
 from web.pages import bulletins as bulletins_page
 from web.pages import calls as calls_page
-from web.pages import cases as cases_page
 from web.pages import case_links, class_rules, desk_day, record_fields, record_more, signin
+from web.pages import cases as cases_page
 from web.pages import corrections as corrections_page
 from web.pages import desk as desk_pages
 from web.pages import groups as groups_page
@@ -66,6 +70,8 @@ from web.pages import merging as merging_page
 from web.pages import people as people_pages
 from web.pages import privacy as privacy_pages
 from web.pages import recordings as recordings_page
+from web.pages import report_links
+from web.pages import reports as reports_page
 from web.pages import records as records_page
 from web.pages import scripts as scripts_page
 from web.pages import tasks as tasks_page
@@ -223,6 +229,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *groups.ROUTES,
     *merging.ROUTES,
     *corrections.ROUTES,
+    *appointments_api.ROUTES,
     *cases.ROUTES,
     *hooks_api.ROUTES,
     *hooks_page.ROUTES,
@@ -246,6 +253,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     *groups_page.ROUTES,
     *merging_page.ROUTES,
     *corrections_page.ROUTES,
+    *appointments_page.ROUTES,
+    *appointment_links.ROUTES,
+    *reports_api.ROUTES,
+    *reports_page.ROUTES,
+    *report_links.ROUTES,
     *cases_page.ROUTES,
     *case_links.ROUTES,
     *knowledge_page.ROUTES,

@@ -98,6 +98,12 @@ STATUS: Final[Mapping[str, int]] = {
     "task-not-found": 404,
     "task-taken": 409,
     "task-error": 409,
+    # reports
+    "report-not-found": 404,
+    "bad-report": 422,
+    "report-step-refused": 409,
+    "report-changed": 409,
+    "report-error": 409,
     # after the call
     "registration-not-found": 404,
     "registration-incomplete": 422,
@@ -157,6 +163,11 @@ STATUS: Final[Mapping[str, int]] = {
     "undo-refused": 409,
     "pair-decided": 409,
     "correction-not-found": 404,
+    "appointment-not-found": 404,
+    "appointment-step-refused": 409,
+    "appointment-changed": 409,
+    "appointment-time-taken": 409,
+    "bad-appointment": 422,
     "correction-step-refused": 409,
     # cases and private links
     "case-not-found": 404,
@@ -171,6 +182,17 @@ STATUS: Final[Mapping[str, int]] = {
     "link-used": 410,
     "link-pin-wrong": 403,
     "link-error": 409,
+    # surveys
+    "questionnaire-not-found": 404,
+    "bad-questionnaire": 422,
+    "questionnaire-changed": 409,
+    "questionnaire-step-not-allowed": 409,
+    "response-not-found": 404,
+    "bad-answer": 422,
+    "response-changed": 409,
+    "response-over": 409,
+    "response-incomplete": 422,
+    "survey-error": 409,
     # lists
     "import-not-found": 404,
     "import-not-possible": 409,
@@ -222,7 +244,7 @@ class ProblemDocument(BaseModel):
     version: int | None = Field(None, description="the newest version, to base the next change on")
     state: str | None = None
     allowed: list[str] | None = None
-    allowed_steps: list[str] | None = Field(None, description="steps of a case that its state allows now")
+    allowed_steps: list[str] | None = Field(None, description="steps that the state allows now")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

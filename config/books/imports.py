@@ -548,6 +548,13 @@ def owner_of(viewer: Principal) -> str:
     return f"user:{viewer.user_id}" if viewer.user_id else f"token:{viewer.proof_id}"
 
 
+#: Families of words in the rows behind figures.
+_REPORTS: Final = tuple(
+    f"reports.{family}"
+    for family in ("row", "kind", "step", "call_type", "purpose", "work", "result", "ring")
+)
+
+
 def saying() -> Callable[[str, str], str | None]:
     """Words for exports: the lists' own, else the ones that the pages use for calls and tasks."""
 
@@ -556,7 +563,7 @@ def saying() -> Callable[[str, str], str | None]:
         if word == key:
             return say(language, key)
         own = value_name(language, word)
-        others = (f"{family}.{word}" for family in ("outcome", "direction", "task.kind", "state"))
+        others = (f"{family}.{word}" for family in ("outcome", "direction", "task.kind", "state", *_REPORTS))
         return own or next((found for other in others if (found := say(language, other)) is not None), None)
 
     return words

@@ -18,6 +18,7 @@ class ExportKind(StrEnum):
     VISITS = "visits"
     CALLS = "calls"
     TASKS = "tasks"
+    REPORTS = "reports"  # the rows behind a figure
 
 
 class ExportState(StrEnum):
@@ -168,5 +169,18 @@ COLUMNS: Mapping[ExportKind, tuple[tuple[str, ColumnKind], ...]] = {
         ("created_at", ColumnKind.MOMENT),
         ("closed_at", ColumnKind.MOMENT),
         ("result", ColumnKind.TEXT),
+    ),
+    ExportKind.REPORTS: (
+        ("report_at", ColumnKind.MOMENT),
+        ("report_kind", ColumnKind.TEXT),
+        ("report_word", ColumnKind.TEXT),
+        ("customer_number", ColumnKind.TEXT),
+        ("name", ColumnKind.TEXT),
+        ("phone", ColumnKind.TEXT),
+        ("report_department", ColumnKind.TEXT),
+        ("agent", ColumnKind.TEXT),
+        ("report_text", ColumnKind.TEXT),
+        ("report_seconds", ColumnKind.NUMBER),
+        ("report_passed_at", ColumnKind.MOMENT),
     ),
 }

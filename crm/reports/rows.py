@@ -230,6 +230,8 @@ class Row:
     word: str = ""
     text: str = ""
     seconds: float = 0.0
+    #: Id of what it is a part of: the case of a step, the call of a registration.
+    about: str = ""
     #: Where it was passed to its department, and when (problems only).
     passed_at: datetime | None = None
     list_id: str | None = None

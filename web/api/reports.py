@@ -83,6 +83,7 @@ class RowOut(Shape):
     word: str
     text: str
     seconds: float
+    about: str = Field(description="what it is a part of: the case of a step, the call of a registration")
     passed_at: datetime | None
     list_id: str | None
 

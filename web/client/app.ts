@@ -17,6 +17,7 @@ import "./records";
 import "./classes";
 import "./privacy";
 import "./imports";
+import "./reports";
 import "./cases";
 
 startIslands();

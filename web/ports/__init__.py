@@ -29,6 +29,7 @@ from telephony.directory import Department
 from telephony.ports import QueueCount
 from web.options import WebOptions
 from web.ports.aftercall import Aftercall
+from web.ports.appointments import Appointments
 from web.ports.bulletins import Bulletins
 from web.ports.case_desk import CaseDesk
 from web.ports.cases import Cases
@@ -41,6 +42,7 @@ from web.ports.merging import Merging
 from web.ports.phone import BrowserPhones
 from web.ports.privacy import Approvals, Privacy, SecondFactors
 from web.ports.records import Records
+from web.ports.reports import Reports
 
 
 class Users(Protocol):
@@ -371,6 +373,8 @@ class Services:
     groups: Groups
     merging: Merging
     corrections: Corrections
+    appointments: Appointments
+    reports: Reports
     cases: Cases
     case_desk: CaseDesk
     #: Telephones in pages; None: this installation has none.
