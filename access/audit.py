@@ -79,8 +79,12 @@ class Action(StrEnum):
     MERGE_UNDONE = "merge_undone"
     DUPLICATE_DECIDED = "duplicate_decided"  # they are two people
     CORRECTION_STEPPED = "correction_stepped"
+    APPOINTMENT_STEPPED = "appointment_stepped"
+    APPOINTMENT_SETUP = "appointment_setup"
     CASE_OPENED = "case_opened"
     CASE_STEPPED = "case_stepped"
+    QUESTIONNAIRE_STEPPED = "questionnaire_stepped"  # begun, submitted, approved, retired
+    RESPONSE_STEPPED = "response_stepped"  # a survey begun, finished, broken off, declined
     CLASSES_RATED = "classes_rated"  # all customers again, or stopped
     DEPARTMENT_SET = "department_set"  # which department a user answers for
     WORK_REPORT_STEPPED = "work_report_stepped"  # saved, handed in, returned, accepted

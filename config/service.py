@@ -22,7 +22,6 @@ from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import data_retention, memory, menus, phones_changed
 from config.books.aftercall import aftercall, departments_of
-from config.appointment_ticks import AppointmentTicks
 from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
@@ -40,6 +39,8 @@ from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook, keep_key
+from config.books.survey_seed import seed as seed_questionnaires
+from config.books.surveys import SurveyBook
 from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks
 from config.desk import HouseDesk
@@ -376,6 +377,7 @@ class Service:
                 groups=GroupBook(self.database, settings.calendar.zone),
                 merging=MergeBook(self.database, self.journal),
                 bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
+                surveys=SurveyBook(self.database, self.hours, dealership=settings.dealership),
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
                 appointments=AppointmentBook(self.database, self.hours, settings.crm.appointments),
                 reports=self.reports,
@@ -484,6 +486,7 @@ class Service:
         await asyncio.to_thread(upgrade, self.settings.database_url)
         now = self.clock.now()
         await self.database.write(lambda connection: seed(connection, now))
+        await self.database.write(lambda connection: seed_questionnaires(connection, now))
         boot = await self.database.read(lambda connection: calls.last_boot(connection, self.journal.system))
         self.link.remember_boot(boot.boot if boot is not None else "")
         async with AsyncExitStack() as stack:

@@ -173,12 +173,13 @@ def begin_response(
     now: datetime,
     by: Principal | None,
 ) -> Response:
-    """A response, or the one that the same contact, case round, link or call (`occasion`) began already.
+    """A response, or the one that the same case round, contact or call began already, or the same `occasion`
+    (a link, a request) where there is none of them.
 
     One that was broken off is taken up again with the version it has. Raises QuestionnaireNotFound where nothing
     approved can be asked (or not by this channel), CustomerNotFound, VehicleNotFound, CaseNotFound.
     """
-    once = occasion or _occasion(connection, questionnaire, contact_id, case_id, call_id)
+    once = _occasion(connection, questionnaire, contact_id, case_id, call_id) or occasion[:80]
     if once and (known := _of_occasion(connection, once)) is not None:
         return _taken_up(connection, known, channel=channel, by=by, now=now)
     asked, number = approved(connection, questionnaire, version)
@@ -407,16 +408,26 @@ def _customer(channel: Channel) -> Mapping[str, str]:
     return {"en": "The customer", "zh-CN": "客户"}
 
 
+def steps_of(response: Response) -> tuple[str, ...]:
+    """What may be done with it now."""
+    return _STEPS[response.state]
+
+
 def _require(response: Response, step: str) -> None:
     steps = _STEPS[response.state]
     if step in steps:
         return
-    sentence = (
-        "The customer declined to be asked; this response is over. Nothing was changed."
-        if response.state is ResponseState.DECLINED
-        else "This response is over; nothing can be changed in it any more. Nothing was saved."
+    if response.state is ResponseState.DECLINED:
+        raise ResponseOver(
+            "The customer declined to be asked; this response is over. Nothing was changed.",
+            state=response.state.value,
+            allowed_steps=steps,
+        )
+    raise ResponseOver(
+        "This response is over; nothing can be changed in it any more. Nothing was saved.",
+        state=response.state.value,
+        allowed_steps=steps,
     )
-    raise ResponseOver(sentence, state=response.state.value, allowed_steps=steps)
 
 
 # -- ending -------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook
+from config.books.surveys import SurveyBook
 from config.desk import HouseDesk
 from config.lists.erased_files import ErasedFiles
 from config.lists.room import ListRoom, make_lists
@@ -455,6 +456,9 @@ async def open_office(
         ),
         appointments=AppointmentBook(
             database, WorkingTime.from_options(CalendarOptions()), AppointmentOptions()
+        ),
+        surveys=SurveyBook(
+            database, WorkingTime.from_options(CalendarOptions()), dealership="示例汽车服务中心"
         ),
         corrections=CorrectionBook(
             database, WorkingTime.from_options(CalendarOptions()), CorrectionOptions()

@@ -34,7 +34,7 @@ def found() -> tuple[Mapping[str, frozenset[str]], tuple[str, ...]]:
             if name.startswith(_NOT_WEB) or name in _NOT_WEB_FILES:
                 continue
             source = path.read_text("utf-8")
-            if not any(word in source for word in ("raise ", "Refused(", "sentence=", "super().__init__(")):
+            if not any(word in source for word in ("raise ", "Refused(", "Fault(", "sentence=", "super().__init__(")):
                 continue
             module = importlib.import_module(
                 name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -80,7 +80,14 @@ def _refusals(module: ModuleType, nodes: Sequence[ast.AST]) -> Iterator[tuple[as
             if not (isinstance(made, type) and issubclass(made, Exception)):
                 continue
             if made is ValueError and module.__name__.startswith(
-                ("web.api", "crm.registrations", "crm.scripts", "crm.dispositions", "web.pages.filters")
+                (
+                    "web.api",
+                    "crm.registrations",
+                    "crm.scripts",
+                    "crm.surveys",
+                    "crm.dispositions",
+                    "web.pages.filters",
+                )
             ):
                 yield owner, VALUES
             elif made is Refused and isinstance(owner.args[0], ast.Name):

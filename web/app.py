@@ -41,11 +41,12 @@ from web.api import (
     tasks,
     vehicles,
 )
+from web.api import appointments as appointments_api
 from web.api import hooks as hooks_api
 from web.api import imports as imports_api
 from web.api import phone as phone_api
 from web.api import reports as reports_api
-from web.api import appointments as appointments_api
+from web.api import surveys as surveys_api
 from web.api.openapi import describe
 from web.auth import Signed, is_secure
 from web.bodies import read_query
@@ -53,12 +54,20 @@ from web.languages import language_of, text
 from web.link_visits import LINK_VISITS, LinkVisits
 from web.live import LIVE, LIVE_AT, LiveEvents
 from web.pages import aftercall as aftercall_page
-from web.pages import appointment_links
+from web.pages import (
+    appointment_links,
+    case_links,
+    class_rules,
+    desk_day,
+    record_fields,
+    record_more,
+    report_links,
+    signin,
+)
 from web.pages import appointments as appointments_page
 from web.pages import audit as audit_page
 from web.pages import bulletins as bulletins_page
 from web.pages import calls as calls_page
-from web.pages import case_links, class_rules, desk_day, record_fields, record_more, signin
 from web.pages import cases as cases_page
 from web.pages import corrections as corrections_page
 from web.pages import desk as desk_pages
@@ -70,9 +79,8 @@ from web.pages import merging as merging_page
 from web.pages import people as people_pages
 from web.pages import privacy as privacy_pages
 from web.pages import recordings as recordings_page
-from web.pages import report_links
-from web.pages import reports as reports_page
 from web.pages import records as records_page
+from web.pages import reports as reports_page
 from web.pages import scripts as scripts_page
 from web.pages import tasks as tasks_page
 from web.pages import tokens as tokens_page
@@ -229,6 +237,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *groups.ROUTES,
     *merging.ROUTES,
     *corrections.ROUTES,
+    *surveys_api.ROUTES,
     *appointments_api.ROUTES,
     *cases.ROUTES,
     *hooks_api.ROUTES,

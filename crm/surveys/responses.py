@@ -53,6 +53,8 @@ class Fault(SurveyError):
         super().__init__(sentence)
         self.sentence = sentence
         self.place = place
+        #: What pydantic says of it, where its shape is wrong: it is put into words for a reader.
+        self.details: Any = None
 
 
 class BadQuestionnaire(SurveyError):

@@ -43,6 +43,7 @@ from web.ports.phone import BrowserPhones
 from web.ports.privacy import Approvals, Privacy, SecondFactors
 from web.ports.records import Records
 from web.ports.reports import Reports
+from web.ports.surveys import Surveys
 
 
 class Users(Protocol):
@@ -373,6 +374,7 @@ class Services:
     groups: Groups
     merging: Merging
     corrections: Corrections
+    surveys: Surveys
     appointments: Appointments
     reports: Reports
     cases: Cases

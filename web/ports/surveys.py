@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from access.audit import Entry
 from access.users import Principal
@@ -128,15 +128,16 @@ class Surveys(Protocol):
         contact_id: str | None = None,
         call_id: str | None = None,
         case_id: str | None = None,
+        occasion: str = "",
         language: str | None = None,
     ) -> ResponseView:
-        """By an agent; the one there is already for the same contact, case round or call.
+        """By an agent; the one there is already for the same contact, case round, call or `occasion`.
 
         Raises QuestionnaireNotFound, CustomerNotFound, RecordClosed, VehicleNotFound, CaseNotFound.
         """
 
     async def response(
-        self, viewer: Principal, response_id: str, entry: Entry | None, *, language: str | None = None
+        self, viewer: Principal, response_id: str, entry: Entry, *, language: str | None = None
     ) -> ResponseView:
         """With everything ever answered. Raises ResponseNotFound."""
 
@@ -161,7 +162,7 @@ class Surveys(Protocol):
         self,
         viewer: Principal,
         response_id: str,
-        how: str,
+        how: Literal["finish", "break_off", "decline"],
         *,
         why: str,
         summary: str,
