@@ -1,0 +1,1 @@
+"""Maintenance: plans of models, and when a vehicle is due."""
