@@ -34,9 +34,10 @@ from access.users import User
 from config.books.knowledge import load_sample
 from config.settings import Settings, load
 from lab.network import free_port
-from storage import agents, samples, tokens, users
+from storage import agents, case_samples, samples, tokens, users
 from storage.database import Database
 from storage.migrations import upgrade
+from telephony.hours import WorkingTime
 from telephony.phones import Phone, PhoneKind
 
 _PR_SET_PDEATHSIG = 1
@@ -194,6 +195,9 @@ class Site:
             if sample:  # after the people: some customers have an agent of their own
                 database.write_now(lambda connection: samples.load(connection, datetime.now(UTC)))
                 database.write_now(lambda connection: load_sample(connection, datetime.now(UTC)))
+                database.use(case_rules=settings.crm.cases.rules())
+                hours = WorkingTime.from_options(settings.calendar)
+                database.write_now(lambda connection: case_samples.load(connection, datetime.now(UTC), hours))
             self.token = self._own_token(database)
         finally:
             database.close()

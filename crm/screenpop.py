@@ -141,6 +141,24 @@ class OpenItem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PopCase:
+    """A case of the caller that is not closed; words of `crm.cases.cases`."""
+
+    id: str
+    number: str
+    kind: str
+    state: str
+    round: int
+    subject: str
+    #: When the customer was promised an answer he does not have yet.
+    promised_at: datetime | None
+    due_at: datetime | None
+    due_what: str | None
+    overdue: bool = False
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pressed:
     """One choice in the menu, in words; `typed` is what was keyed in where it was no choice."""
 
@@ -166,6 +184,7 @@ class Pop:
     candidates: tuple[PopPerson, ...] = ()
     contacts: tuple[PopContact, ...] = ()
     open_items: tuple[OpenItem, ...] = ()
+    cases: tuple[PopCase, ...] = ()
     pressed: tuple[Pressed, ...] = ()
     #: Who chose the person, and when; None where the number or a plate decided.
     chosen_by: str | None = None
@@ -201,6 +220,7 @@ class Pop:
             number=mask_number(self.number) if self.number else None,
             display_name=mask_text(self.display_name),
             open_items=tuple(replace(item, subject=mask_text(item.subject)) for item in seen.open_items),
+            cases=tuple(replace(one, subject=mask_text(one.subject)) for one in seen.cases),
             pressed=tuple(replace(one, typed=mask_text(one.typed)) for one in self.pressed),
         )
 
@@ -221,6 +241,7 @@ class Pop:
             open_items=()
             if closed
             else tuple(item for item in self.open_items if item.customer_id not in hidden),
+            cases=() if closed else tuple(one for one in self.cases if one.customer_id not in hidden),
             display_name="" if closed else self.display_name,
         )
 
@@ -256,6 +277,7 @@ def make_pop(
     *,
     contacts: Sequence[PopContact] = (),
     open_items: Sequence[OpenItem] = (),
+    cases: Sequence[PopCase] = (),
     words: MenuWords | None = None,
     display_name: str = "",
     chosen: Choosing | None = None,
@@ -288,10 +310,12 @@ def make_pop(
         kind = PopKind.HIDDEN if number is None else PopKind.UNREADABLE
     if person is not None:
         contacts = [one for one in contacts if one.customer_id in (None, person.id)]
+        cases = [one for one in cases if one.customer_id == person.id]
     elif nobody:  # somebody said that it is none of them: what is theirs is not about this caller
         rejected = {one.id for one in ranked}
         contacts = [one for one in contacts if one.customer_id not in rejected]
         open_items = [item for item in open_items if item.customer_id not in rejected]
+        cases = [one for one in cases if one.customer_id not in rejected]
     return Pop(
         call=call,
         kind=kind,
@@ -301,6 +325,7 @@ def make_pop(
         candidates=ranked,
         contacts=tuple(contacts),
         open_items=tuple(open_items),
+        cases=tuple(cases),
         pressed=pressed_in_words(call.keys, call.flow or "", words or {}),
         chosen_by=chosen.by if chosen else None,
         chosen_at=chosen.at if chosen else None,

@@ -21,6 +21,7 @@ from crm.screenpop import (
     MenuWords,
     OpenItem,
     Pop,
+    PopCase,
     PopContact,
     PopPerson,
     PopVehicle,
@@ -66,6 +67,13 @@ _TASKS: Final = (
 )
 _TASKS_OF: Final = _TASKS.format(column="customer_id", most=MOST_OPEN)
 _TASKS_FOR: Final = _TASKS.format(column="number", most=MOST_OPEN)
+#: Cases of the caller that a pop shows; the first due first.
+_MOST_CASES: Final = 5
+_CASES: Final = (
+    "SELECT id, number, kind, state, round, subject, promised_at, answered_at, due_at, due_what, customer_id"  # noqa: S608 - names of our own
+    " FROM cases WHERE customer_id IN ({places}) AND closed_at IS NULL ORDER BY due_at, id"
+    f" LIMIT {_MOST_CASES}"
+)
 _USERS: Final = "SELECT id, name FROM users WHERE id IN ({places})"
 _FACTS: Final = (
     "SELECT kind, at, data FROM call_facts WHERE call_id = ?"  # noqa: S608 - names of our own
@@ -90,6 +98,7 @@ def read_pop(
     person = call.customer_id or alone
     contacts = _contacts(connection, call, person)
     items = _open_items(connection, call, person, now)
+    cases = _cases(connection, [one.id for one in people], now)
     names = _names(
         connection,
         {
@@ -104,6 +113,7 @@ def read_pop(
         [replace(one, own_agent_name=names.get(one.own_agent_id or "")) for one in people],
         contacts=[replace(one, agent_name=names.get(one.agent_name or "")) for one in contacts],
         open_items=[replace(item, owner_name=names.get(item.owner_name or "")) for item in items],
+        cases=cases,
         words=words,
         display_name=name,
         chosen=replace(chosen, by=names.get(chosen.by, chosen.by)) if chosen else None,
@@ -207,6 +217,29 @@ def _open_items(connection: Connection, call: Call, person: str | None, now: dat
         for row in rows.values()
     ]
     return sorted(items, key=lambda item: (item.due_at or now, item.id))[:MOST_OPEN]
+
+
+def _cases(connection: Connection, people: Sequence[str], now: datetime) -> list[PopCase]:
+    """Cases of these people that are not closed, the first due first."""
+    if not people:
+        return []
+    statement = _CASES.format(places=", ".join("?" for _ in people))
+    return [
+        PopCase(
+            id=row[0],
+            number=row[1],
+            kind=row[2],
+            state=row[3],
+            round=row[4],
+            subject=row[5],
+            promised_at=_moment(row[6]) if row[6] and not row[7] else None,
+            due_at=_moment(row[8]) if row[8] else None,
+            due_what=row[9],
+            overdue=bool(row[8]) and _moment(row[8]) < now,
+            customer_id=row[10],
+        )
+        for row in fetch(connection, statement, tuple(people))
+    ]
 
 
 def _told(connection: Connection, call: Call) -> tuple[str, Choosing | None]:

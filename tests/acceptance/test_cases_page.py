@@ -1,4 +1,4 @@
-"""Complaints in a real Chromium: registered from a call, answered by a department with link and PIN, followed to the end."""
+"""Complaints in a real Chromium: registered, answered by a department with link and PIN, followed to the end."""
 
 from __future__ import annotations
 
@@ -296,3 +296,78 @@ async def test_a_complaint_goes_its_whole_way_and_prints(browser: Browser, house
     await phone.goto(address)
     await expect(phone.locator("h1")).to_have_text(re.compile("链接已失效|这件投诉已办完"))
     await picture(phone, "link_gone")
+
+
+async def test_what_is_overdue_stands_out_and_is_urged(browser: Browser, house: Office) -> None:
+    late = open_case(house, subject="交车缺少备用钥匙", hours_ago=80, grade=Grade.MAJOR)
+    open_case(house, subject="取车等候超过一小时")
+    by = Principal(
+        role=Role.MANAGER, via=Via.SESSION, name="周明", user_id=house.users["zhou"].id, proof_id="x"
+    )
+    house.database.write_now(
+        lambda c: cases.take_step(
+            c,
+            late.id,
+            Step.ASSIGN,
+            Given(department="sales", handler_id=house.users["wang"].id),
+            actor=cases.actor_of(by),
+            now=house.clock.now() - timedelta(hours=79),
+            hours=HOURS,
+        )
+    )
+    page = await open_page(browser, house, "chen")
+    page.set_default_timeout(15_000)
+    await page.goto(f"{house.base}/cases?which=overdue")
+    row = page.locator("tr.k-late-row")
+    await expect(row).to_contain_text("交车缺少备用钥匙")
+    await expect(row).to_contain_text("已超")
+    await picture(page, "list_overdue")
+    await row.get_by_role("button", name="督办").click()
+    await until(lambda: case_of(house, late.id).urges == 1)
+    await expect(row.get_by_role("button", name="督办")).to_contain_text("1")
+    await page.goto(f"{house.base}/cases")
+    await expect(page.locator("tbody tr")).to_have_count(2)
+    await picture(page, "list")
+    # The figure of a state opens its rows.
+    await page.locator(".k-plot a", has_text="已移交").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    # What others do comes by itself when one comes back to the page.
+    await page.goto(f"{house.base}/cases")
+    open_case(house, subject="新来的一件")
+    await page.evaluate("window.dispatchEvent(new Event('focus'))")
+    await expect(page.locator("tbody tr")).to_have_count(3)
+    if PICTURES:
+        await page.goto(f"{house.base}/customers/{customer_of(house)}")
+        await picture(page, "customer")
+        await page.goto(f"{house.base}/cases/{late.id}")
+        await picture(page, "case_late")
+        small = await open_page(browser, house, "zhou", width=1024)
+        await small.goto(f"{house.base}/cases")
+        await picture(small, "list_1024")
+        await small.goto(f"{house.base}/cases/{late.id}")
+        await (await steps(small, "exception")).scroll_into_view_if_needed()
+        await picture(small, "case_1024")
+
+
+async def test_whoever_comes_second_reads_what_the_first_did(browser: Browser, house: Office) -> None:
+    case = open_case(house, subject="保养后异响")
+    first = await open_page(browser, house, "wang")
+    second = await open_page(browser, house, "chen")
+    for page in (first, second):
+        page.set_default_timeout(15_000)
+        await page.goto(f"{house.base}/cases/{case.id}")
+    box = await steps(second, "assign")
+    await box.locator("textarea").fill("请优先处理")
+    mine = await steps(first, "assign")
+    await mine.locator('[name="department"]').select_option("sales")
+    await mine.locator("button.primary").click()
+    await expect(first.locator("[data-pin]")).to_have_value(re.compile(r"^\d{6}$"))
+    await box.locator('[name="department"]').select_option("service")
+    await box.locator("button.primary").click()
+    await expect(box.locator("[data-trouble]")).to_contain_text("王芳")
+    await expect(box.locator("textarea")).to_have_value("请优先处理")
+    await picture(second, "crossed")
+    await box.get_by_role("button", name="查看最新情况").click()
+    await expect(second.locator(".k-way [aria-current]")).to_have_text("已移交")
+    await expect((await steps(second, "assign")).locator("textarea")).to_have_value("请优先处理")
+    assert case_of(house, case.id).department == "sales"

@@ -75,6 +75,9 @@ island("aftercall", (root, signal) => {
     signal.addEventListener("abort", () => inner.abort(), { signal: inner.signal });
     call = wanted;
     early = false;
+    const complaint = part("case") as HTMLAnchorElement;
+    complaint.hidden = !call;
+    complaint.href = `/cases/new?call_id=${call}`;
     form = null;
     const now = ++turn;
     if (!chosenByHand || wanted) { open(wanted || phase !== "idle" ? "call" : "knowledge"); chosenByHand = false; }

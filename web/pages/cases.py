@@ -227,6 +227,9 @@ async def begin(request: web.Request, signed: Signed) -> web.StreamResponse:
     words = await words_of(request, language_of_reader(request, signed))
     call = await _call(request, signed, query.call_id)
     customer_id = query.customer_id or (call.get("customer_id") if call else None)
+    if customer_id is None and query.vehicle_id:
+        car = await services.records.vehicle(by, query.vehicle_id, now)
+        customer_id = car.people[0].customer_id if car.people else None
     person: Any = None
     earlier: Sequence[CaseLine] = ()
     if customer_id:
@@ -424,7 +427,7 @@ async def paper(request: web.Request, signed: Signed) -> web.StreamResponse:
     query = read_query(PaperQuery, request)
     view = await services.cases.get(by, request.match_info["case_id"], now)
     if view.line.closed_to_viewer:
-        raise Refused("record-closed", "This record is restricted: ask for its opening first.")
+        raise Refused("record-closed", "This record is restricted. Ask for an approval to open it.")
     words = await words_of(request, query.language or language_of_reader(request, signed))
     printing = Printing(
         view=view,

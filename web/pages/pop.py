@@ -57,6 +57,7 @@ def pop_parts(pop: Pop, *, language: Language, now: datetime, zone: ZoneInfo) ->
         clock=partial(clock, now=now, zone=zone.key),
         day=partial(day_in_words, today=now.astimezone(zone).date()),
         span=span,
+        short=partial(short, now=now, zone=zone),
         outbound=call_goes_out(pop),
         called_as=lambda person: honoured(person, language),
     )
@@ -107,6 +108,14 @@ def spaced(number: str | None) -> str:
 def day_in_words(day: Any, *, today: Any) -> str:
     """A day: month and day, with the year where it is another."""
     return f"{day:%m-%d}" if day.year == today.year else f"{day:%Y-%m-%d}"
+
+
+def short(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
+    """A moment within a sentence: the time, with the day where it is another one."""
+    local = at.astimezone(zone)
+    if local.date() == now.astimezone(zone).date():
+        return f"{local:%H:%M}"
+    return f"{day_in_words(local, today=now.astimezone(zone))} {local:%H:%M}"
 
 
 def end_json(call_id: str, why: str) -> str:

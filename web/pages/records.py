@@ -31,13 +31,14 @@ from web.auth import Signed, address_of
 from web.bodies import read_query
 from web.languages import language_of
 from web.pages import record_forms
+from web.pages.case_lines import cases_of
 from web.pages.record_words import Words
 from web.pages.shell import show
 from web.ports.merging import Person
 from web.refusals import said
 from web.routes import SERVICES, Route, Shape
 
-SHEETS: Final = ("records.css",)
+SHEETS: Final = ("records.css", "cases.css")
 _SHOWN: Final = 50
 #: Groups a menu offers.
 _GROUPS: Final = 100
@@ -177,6 +178,7 @@ async def show_customer(request: web.Request, signed: Signed) -> web.StreamRespo
             "view": view,
             "story": story,
             "doubles": doubles,
+            "cases_of": None if view.closed else await cases_of(request, signed, customer_id=view.id),
             "groups": await groups_to_join(request, signed),
             "kinds": query.kinds,
             "filters": [*(kind.value for kind in Kind), Only.RECORDED.value],

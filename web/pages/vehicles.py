@@ -23,6 +23,7 @@ from web.api.record_shapes import NewVisitIn, VehicleChangeIn
 from web.api.shapes import Id, Search
 from web.auth import Signed
 from web.pages import record_forms
+from web.pages.case_lines import cases_of
 from web.pages.filters import Day, read_filter
 from web.pages.record_words import Words
 from web.pages.records import SHEETS, VEHICLE, go, language_of_page, noted
@@ -131,6 +132,7 @@ async def _page(
         sheets=SHEETS,
         status=status,
         values={
+            "cases_of": await cases_of(request, signed, vehicle_id=view.vehicle.id),
             "view": view,
             "form": {name: "" if value is None else value for name, value in (form or now).items()},
             "visit": visit or dict.fromkeys(VISIT, ""),
