@@ -18,7 +18,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from access.sentences import Sentence
 from access.users import AccessError
 from crm.records.customers import name_key
-from storage import group_counts, suppressions
+from storage import group_counts, maker_visits, suppressions
+from storage.cases import stops_contact
 from storage.outgoing import forget_subject
 from storage.tables import metadata
 from storage.tables.calls import calls
@@ -32,6 +33,7 @@ from storage.tables.records import (
     search_terms,
     vehicles,
 )
+from storage.tables.reports import maker_files
 from storage.tables.tasks import tasks
 from storage.tables.telephony import recordings, voicemails
 from storage.told import tell_of_erasure
@@ -67,6 +69,7 @@ _EMPTIED: Final[Mapping[str, tuple[str, ...]]] = {
     "calls": ("raw_number", "keys", "transfers", "recording", "explained"),
     "vehicles": ("plate", "plate_keys", "vin", "vin_keys"),
     "record_changes": ("old", "new", "why"),
+    "cases": ("phone", "caller_name", "departmental_person", "consultant", "advisor", "technician"),
     "corrections": ("wrong_value", "said", "answer", "answer_note"),
     "purchases": ("invoice", "note"),
     "service_visits": ("order_number", "note"),
@@ -78,7 +81,7 @@ _EMPTIED: Final[Mapping[str, tuple[str, ...]]] = {
     "holds": ("reason", "release_reason"),
 }
 #: JSON in which people write: every text that is no code is emptied. Elsewhere names and numbers are overwritten.
-_WORDS_IN: Final = frozenset(("registration_versions", "happenings", "import_faults"))
+_WORDS_IN: Final = frozenset(("registration_versions", "happenings", "import_faults", "case_events"))
 _CODE: Final = re.compile(r"[0-9A-Za-z_:.+T-]{0,40}")
 _ROUNDS: Final = 3
 #: Behind every letter.
@@ -95,6 +98,10 @@ class OnHold(ErasureRefused):
     """A legal hold forbids it."""
 
     error_id = "legal-hold"
+
+
+class CaseOpen(ErasureRefused):
+    """A complaint of the person is not at its end."""
 
 
 class CallGoingOn(ErasureRefused):
@@ -146,6 +153,16 @@ def refuse_where_held(connection: Connection, person: Person, *, live: bool = Tr
                     table=table.name,
                 )
             )
+    # A restore repeats erasures that were done: a complaint open on the day of the backup was closed by then.
+    number = next(iter(stops_contact(connection, person.customer_ids).values()), None) if live else None
+    if number is not None:
+        raise CaseOpen(
+            Sentence(
+                "Complaint {number} of this person is not closed. Nothing was erased; bring it to its end first, "
+                "or let a manager sign an exception.",
+                number=number,
+            )
+        )
     going_on = select(calls.c.id).where(calls.c.id.in_(person.call_ids), calls.c.ended_at.is_(None))
     if live and person.call_ids and connection.execute(going_on.limit(1)).first() is not None:
         raise CallGoingOn("The person is in a call at this moment. Nothing was erased; try again after it.")
@@ -201,6 +218,7 @@ def erase(
     if key is not None:
         done.count(suppression_rows, suppressions.keep(connection, key, person.numbers))
     done.count(happenings, _take_back_what_was_told(connection, person))
+    done.count(maker_files, maker_visits.forget_person(connection, person.customer_ids, now))
     held = group_counts.hold(connection, person.customer_ids)
     for name in _GONE:
         table = metadata.tables[name]

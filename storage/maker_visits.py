@@ -163,7 +163,10 @@ def _visits(
         .order_by(numbers.c.is_primary.desc(), numbers.c.since, numbers.c.number)
     ):
         phones.setdefault(owner, []).append(number)
-    car_ids = {row["vehicle_id"] for row in rows if row["vehicle_id"]}
+    # Nobody knew the car when he was called: the one he has now, so that completing the record completes the visit.
+    found = _cars_of(connection, {row["customer_id"] for row in rows if not row["vehicle_id"]})
+    car_of = {row["id"]: row["vehicle_id"] or found.get(row["customer_id"]) for row in rows}
+    car_ids = {one for one in car_of.values() if one}
     cars = {
         row["id"]: dict(row)
         for row in connection.execute(select(vehicles).where(vehicles.c.id.in_(car_ids))).mappings()
@@ -179,7 +182,7 @@ def _visits(
     made = []
     for row in rows:
         person = people[row["customer_id"]]
-        car: Mapping[Any, Any] = cars.get(row["vehicle_id"]) or {}
+        car: Mapping[Any, Any] = cars.get(car_of[row["id"]]) or {}
         visited_on = row["visited_at"].astimezone(zone).date()
         own = [readable(number) for number in phones.get(person.id, ())]
         values: dict[str, object] = {
@@ -192,7 +195,7 @@ def _visits(
             "phone_2": own[1] if len(own) > 1 else "",
             "address": person.address,
             "order_number": next(
-                (order for day, order in orders.get(row["vehicle_id"], ()) if day <= visited_on), ""
+                (order for day, order in orders.get(car_of[row["id"]], ()) if day <= visited_on), ""
             ),
             "result": row["result"],
             "agent": names.get(row["agent_id"] or "", ""),
@@ -205,7 +208,7 @@ def _visits(
             MakerVisit(
                 id=row["id"],
                 customer_id=row["customer_id"],
-                vehicle_id=row["vehicle_id"],
+                vehicle_id=car_of[row["id"]],
                 call_id=row["call_id"],
                 agent_id=row["agent_id"],
                 visited_at=row["visited_at"],

@@ -248,6 +248,73 @@ def _registrations(wanted: Wanted, *which: ColumnElement[bool]) -> Select[Any]:
     )
 
 
+#: Calls that are visits: what people file them as.
+_VISITS: Final = ("return_visit", "reminder")
+
+
+def _visits_tried(wanted: Wanted) -> Select[Any]:
+    return _registrations(wanted, registrations.c.call_type.in_(_VISITS))
+
+
+def _visits_done(wanted: Wanted) -> Select[Any]:
+    return _registrations(wanted, registrations.c.call_type.in_(_VISITS), registrations.c.contact.is_(True))
+
+
+def _reached_later() -> ColumnElement[bool]:
+    later = registrations.alias("later")
+    return (
+        exists()
+        .where(
+            later.c.customer_id == registrations.c.customer_id,
+            later.c.filed_at > registrations.c.filed_at,
+            later.c.call_type.in_(_VISITS),
+            later.c.contact.is_(True),
+        )
+        .correlate(registrations)
+    )
+
+
+def _unsuccessful(wanted: Wanted) -> Select[Any]:
+    """Tries in which the customer was not reached, and was not later either; each with the call and why."""
+    return _registrations(
+        wanted,
+        registrations.c.call_type.in_(_VISITS),
+        registrations.c.contact.is_(False),
+        not_(_reached_later()),
+    )
+
+
+def _ask_next(wanted: Wanted) -> Select[Any]:
+    """Who was not reached and comes by appointment: to be asked then."""
+    waiting = (
+        exists()
+        .where(
+            registrations.c.customer_id == appointments.c.customer_id,
+            registrations.c.call_type.in_(_VISITS),
+            registrations.c.contact.is_(False),
+            not_(_reached_later()),
+        )
+        .correlate(appointments)
+    )
+    return select(
+        *_columns(
+            "appointment",
+            id=appointments.c.id,
+            at=appointments.c.starts_at,
+            customer_id=appointments.c.customer_id,
+            user_id=appointments.c.created_by,
+            word=appointments.c.work,
+            text=appointments.c.words,
+        )
+    ).where(
+        appointments.c.state.in_(("booked", "confirmed", "arrived")),
+        waiting,
+        *_within(appointments.c.starts_at, wanted),
+        *_of(appointments.c.created_by, wanted.user_id),
+        *_of(appointments.c.customer_id, wanted.customer_id),
+    )
+
+
 def _tasks(wanted: Wanted, at: ColumnElement[Any], *which: ColumnElement[bool]) -> Select[Any]:
     return select(
         *_columns(
@@ -571,6 +638,10 @@ SOURCES: Final[dict[Source, _Statement]] = {
     Source.REGISTRATIONS: _registrations,
     Source.CASES_OPENED: _cases_opened,
     Source.CASE_STEPS: _case_steps,
+    Source.CONTACTS_DONE: _visits_done,
+    Source.CONTACTS_TRIED: _visits_tried,
+    Source.UNSUCCESSFUL: _unsuccessful,
+    Source.ASK_NEXT: _ask_next,
     Source.SURVEYS: _surveys,
     Source.APPOINTMENTS_BOOKED: _appointments,
     Source.DISSATISFIED: _dissatisfied,

@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 from fixtures_hooks import subscribe
 from fixtures_web import Office
 from pydantic import BaseModel
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from access.ids import new_id
 from access.permissions import Role
@@ -35,6 +35,7 @@ from access.privacy import RequestKind
 from access.sessions import Session
 from access.tokens import hash_secret
 from access.users import Principal, Via
+from crm.cases.cases import CaseKind, CaseSource, Grade, NewCase
 from crm.exports.cells import ExportFormat
 from crm.exports.jobs import ExportJob, ExportKind
 from crm.groups.groups import GroupKind
@@ -45,10 +46,13 @@ from crm.records.changes import HOUSE
 from crm.records.fields import FieldDefinition, FieldKind, FieldSubject
 from crm.records.purchases import Purchase, ServiceVisit
 from crm.records.vehicles import Role as VehicleRole
+from crm.reports.documents import Cadence, ReportKind, Schedule
 from crm.tasks.tasks import TaskKind
 from storage import (
     approvals,
     bulletins,
+    case_reports,
+    cases,
     corrections,
     customers,
     erasure,
@@ -59,17 +63,25 @@ from storage import (
     hooks,
     import_jobs,
     knowledge,
+    maker_visits,
     merging,
     privacy_requests,
+    problem_lists,
     sessions,
     tasks,
     tokens,
     vehicles,
+    work_reports,
 )
 from storage.outgoing import announce
+from storage.tables.reports import maker_visits as maker_visit_rows
+from storage.tables.reports import report_recipients
+from storage.tables.reports import work_reports as work_report_rows
 from storage.tables.telephony import recordings, voicemails
 from telephony.calls import CallState
+from telephony.hours import WorkingTime
 from telephony.numbers import E164
+from telephony.options import CalendarOptions
 
 #: A customer whose number and name may reach only those who may see them.
 NUMBER: Final = "+8613812345678"
@@ -456,6 +468,23 @@ def merge(office: Office) -> str:
     return office.database.write_now(work)
 
 
+def foreign_case(office: Office) -> str:
+    """A complaint of the planted person that is in no department's hands."""
+    new = NewCase(
+        kind=CaseKind.COMPLAINT,
+        grade=Grade.ORDINARY,
+        source=CaseSource.CALL,
+        subject=f"{NAME} 13812345678",
+        words=f"请打 13812345678 找{NAME}",
+        customer_id=customer(office),
+    )
+    hours = WorkingTime.from_options(CalendarOptions())
+    made, _new = office.database.write_now(
+        lambda c: cases.open_case(c, new, by=None, now=office.clock.now(), hours=hours)
+    )
+    return made.id
+
+
 def foreign_correction(office: Office) -> str:
     """An order about the planted customer to a department the swept user does not belong to."""
     person = customer(office)
@@ -507,7 +536,184 @@ def foreign_export(office: Office) -> str:
     return job.id
 
 
+def foreign_work_report(office: Office) -> str:
+    """A colleague's work report with the planted person in it."""
+    now, who = office.clock.now(), colleague(office)
+
+    def work(connection: Any) -> str:
+        made = work_reports.draft(connection, who, now.date(), due_at=now, now=now)
+        words = f"{NAME} 13812345678"
+        connection.execute(
+            update(work_report_rows).where(work_report_rows.c.id == made.id).values(problems=words)
+        )
+        return made.id
+
+    return office.database.write_now(work)
+
+
+def foreign_maker_visit(office: Office) -> str:
+    """A colleague's visit to the planted customer, to be entered in the maker's CRM."""
+    now, who, whose, made = (
+        office.clock.now(),
+        colleague(office),
+        customer(office),
+        new_id(office.clock.now()),
+    )
+    row = {
+        "id": made,
+        "occasion": made,
+        "customer_id": whose,
+        "agent_id": who,
+        "result": "done",
+        "visited_at": now,
+        "state": "waiting",
+        "digest": "",
+        "exports": 0,
+        "note": "",
+        "version": 1,
+    }
+    office.database.write_now(lambda c: c.execute(insert(maker_visit_rows).values(**row)))
+    return made
+
+
+def maker_file(office: Office) -> str:
+    """An empty file for the maker's CRM."""
+    now = office.clock.now()
+    return office.database.write_now(
+        lambda c: str(
+            maker_visits.keep_file(
+                c,
+                occasion=new_id(now),
+                visits=[],
+                behind=0,
+                format="csv",
+                content=b"x",
+                sha256="0",
+                by=None,
+                now=now,
+            )["id"]
+        )
+    )
+
+
+def problems(office: Office) -> str:
+    """A list with the planted person's task that was passed to a department."""
+    now, whose = office.clock.now(), customer(office)
+    since, until = now - timedelta(days=1), now + timedelta(days=1)
+
+    def work(connection: Any) -> str:
+        tasks.add_task(
+            connection,
+            kind=TaskKind.FOLLOW_UP,
+            occasion=f"sweep:{new_id(now)}",
+            subject=f"13812345678 {NAME}",
+            customer_id=whose,
+            department="sales",
+            now=now,
+            due_at=now,
+        )
+        made, _new = problem_lists.pass_on(
+            connection,
+            _BY,
+            occasion=new_id(now),
+            day=now.date(),
+            department="sales",
+            how="printed",
+            recipient="x",
+            since=since,
+            until=until,
+            now=now,
+        )
+        return str(made["id"])
+
+    return office.database.write_now(work)
+
+
+def report(office: Office) -> str:
+    """A report that was drafted from a period."""
+    now = office.clock.now()
+    return office.database.write_now(
+        lambda c: (
+            case_reports.add(
+                c,
+                occasion=new_id(now),
+                kind=ReportKind.COMPLAINTS,
+                language="en",
+                title="a",
+                first=now.date(),
+                last=now.date(),
+                case_id=None,
+                sections={},
+                figures=[],
+                list_id=None,
+                by=_BY,
+                now=now,
+            )[0].id
+        )
+    )
+
+
+def recipient(office: Office) -> str:
+    """Somebody a report was sent to by link."""
+    made, now = report(office), office.clock.now()
+
+    def work(connection: Any) -> str:
+        case_reports.set_recipients(connection, made, [{"name": "a", "how": "link", "user_id": None}], now)
+        connection.execute(
+            update(report_recipients)
+            .where(report_recipients.c.report_id == made)
+            .values(state="sent", sent_at=now)
+        )
+        return str(
+            connection.execute(
+                select(report_recipients.c.id).where(report_recipients.c.report_id == made)
+            ).scalar_one()
+        )
+
+    return office.database.write_now(work)
+
+
+def report_list(office: Office) -> str:
+    """A distribution list."""
+    now = office.clock.now()
+    return office.database.write_now(
+        lambda c: str(
+            case_reports.save_list(c, list_id=None, name=new_id(now), entries=[], version=0, now=now)["id"]
+        )
+    )
+
+
+def schedule(office: Office) -> str:
+    """A report that is drafted by itself."""
+    now = office.clock.now()
+    wanted = Schedule(
+        id="",
+        kind=ReportKind.COMPLAINTS,
+        language="en",
+        cadence=Cadence.WEEKLY,
+        day=1,
+        list_id=None,
+        is_on=True,
+        since=now.date(),
+    )
+    return office.database.write_now(lambda c: case_reports.save_schedule(c, wanted, now).id)
+
+
+_REPORTS: Final = "reports.read and reports.write are for the whole house"
+
 OBJECTS: Final[Mapping[str, Object]] = {
+    "source": Object(
+        seen=lambda _office: "problems", why="a list's name; whose rows are in it, the store decides"
+    ),
+    "work_report_id": Object(foreign=foreign_work_report, hidden_from={Role.AGENT}, seen=foreign_work_report),
+    "maker_visit_id": Object(foreign=foreign_maker_visit, hidden_from={Role.AGENT}, seen=foreign_maker_visit),
+    "maker_file_id": Object(seen=maker_file, why="export.read takes the house's lists out"),
+    "problems_id": Object(seen=problems, why=_REPORTS),
+    "report_id": Object(seen=report, why=_REPORTS),
+    "GET /reports/received/{report_id}": Object(foreign=report, hidden_from=set(Role)),
+    "recipient_id": Object(seen=recipient, why=_REPORTS),
+    "list_id": Object(seen=report_list, why=_REPORTS),
+    "schedule_id": Object(seen=schedule, why=_REPORTS),
     "import_id": Object(seen=import_job, why="imports.write is for the whole house's lists"),
     "export_id": Object(foreign=foreign_export, hidden_from=set(Role)),
     "call_id": Object(foreign=foreign_call, hidden_from={Role.AGENT}, seen=waiting_call),
@@ -533,6 +739,7 @@ OBJECTS: Final[Mapping[str, Object]] = {
     "group_id": Object(seen=group, why="groups are the house's; who may read them reads all of them"),
     "freeze_id": Object(seen=frozen_group, why="as the group it was frozen from"),
     "merge_id": Object(seen=merge, why="records.merge is for the whole house"),
+    "case_id": Object(foreign=foreign_case, hidden_from={Role.DEPARTMENT}, seen=foreign_case),
     "correction_id": Object(
         foreign=foreign_correction, hidden_from={Role.DEPARTMENT}, seen=foreign_correction
     ),
@@ -565,6 +772,9 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "POST /api/v1/groups": {"name": "A", "kind": "static"},
     "POST /api/v1/group-look": {"query": {"all": []}},
     "POST /api/v1/corrections/{correction_id}/answer": {"value": "x"},
+    "POST /api/v1/report-lists": {"name": "a", "entries": []},
+    "POST /api/v1/report-lists/{list_id}": {"name": "b", "entries": [], "version": 1},
+    "POST /api/v1/problems": {"day": "2026-06-16", "how": "printed"},
     "POST /api/v1/hooks": {"name": "dms", "url": "https://dms.example/", "events": ["call.ended"]},
 }
 

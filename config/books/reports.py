@@ -903,7 +903,7 @@ class ReportBook:
         known = texts(language)
 
         def named(figure: Figure) -> str:
-            return known.get(f"reports.ratio.{figure.name}") or text(
+            return known.get(f"reports.count.{figure.name}") or text(
                 language, f"reports.source.{figure.name}"
             )
 

@@ -48,6 +48,10 @@ PUBLIC = {
     ("GET", "/api/v1/openapi.json"),
     ("GET", "/l/case/{token}"),
     ("POST", "/l/case/{token}"),
+    ("GET", "/l/report/{token}"),
+    ("POST", "/l/report/{token}"),
+    ("GET", "/l/problems/{token}"),
+    ("POST", "/l/problems/{token}"),
 }
 GUARDED = [route for route in ROUTES if route.needs is not None]
 

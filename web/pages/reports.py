@@ -118,7 +118,7 @@ def _helpers(request: web.Request, language: Language) -> dict[str, Any]:
 
     def word(row: Row) -> str:
         families = {
-            "task": "task.kind",
+            "task": "tasks.kind",
             "call": "direction",
             "case": "reports.kind",
             "case_step": "reports.step",
