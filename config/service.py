@@ -21,6 +21,7 @@ from access.ids import new_id
 from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import data_retention, memory, menus, phones_changed
+from config.appointment_ticks import AppointmentTicks
 from config.books.aftercall import aftercall, departments_of
 from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
@@ -453,6 +454,8 @@ class Service:
         self.classes = ClassTicks(self.database, self.clock, settings.calendar.zone)
         self.ticks.every(3, "classes", self.classes.look)
         self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
+        self.appointments = AppointmentTicks(self.database, self.clock, self.hours, settings.crm.appointments)
+        self.ticks.every(60, "appointments", self.appointments.look)
         self.ticks.every(10, "cases", self.cases.look)
         self.report_ticks = ReportTicks(
             self.database, self.reports, settings.crm.reports, self.hours, self.clock

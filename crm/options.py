@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from crm.appointments.options import AppointmentOptions
 from crm.cases import rules as case_rules
 from crm.cases.cases import CaseKind
 from crm.cases.rules import Allowance, Rules
@@ -195,5 +196,6 @@ class CrmOptions(Options):
     aftercall: AftercallOptions = AftercallOptions()
     lists: ListOptions = ListOptions()
     corrections: CorrectionOptions = CorrectionOptions()
+    appointments: AppointmentOptions = AppointmentOptions()
     reports: ReportOptions = ReportOptions()
     cases: CaseOptions = CaseOptions()

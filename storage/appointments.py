@@ -758,3 +758,19 @@ def plates_and_models(connection: Connection, vehicle_ids: Collection[str]) -> d
         )
     )
     return {row[0]: (row[1] or "", row[2]) for row in rows}
+
+
+def notices_of(connection: Connection, appointment_id: str) -> list[Mapping[str, Any]]:
+    """What the customer was or is to be told, in order."""
+    rows = connection.execute(
+        select(
+            appointment_notices.c.kind,
+            appointment_notices.c.state,
+            appointment_notices.c.due_at,
+            appointment_notices.c.told_at,
+            appointment_notices.c.told_by_name,
+        )
+        .where(appointment_notices.c.appointment_id == appointment_id)
+        .order_by(appointment_notices.c.seq, appointment_notices.c.due_at, appointment_notices.c.id)
+    ).mappings()
+    return [dict(row) for row in rows]

@@ -12,6 +12,7 @@ import "./desk";
 import "./aftercall";
 import "./groups";
 import "./duplicates";
+import "./appointments";
 import "./corrections";
 import "./records";
 import "./classes";
