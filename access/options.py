@@ -20,6 +20,9 @@ class RetentionOptions(BaseModel):
     approvals_days: int = Field(
         FIVE_YEARS, ge=0, le=36500, description="approvals to open restricted records"
     )
+    cases_days: int = Field(
+        FIVE_YEARS, ge=0, le=36500, description="complaints and other cases, counted from their closing"
+    )
     sessions_days: int = Field(30, ge=1, le=3650, description="browsers that were signed in")
     batch: int = Field(500, ge=10, le=10_000, description="rows deleted in one transaction")
     most_batches: int = Field(200, ge=1, le=100_000, description="transactions of one kind in one night")

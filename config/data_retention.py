@@ -40,6 +40,7 @@ def limits(options: RetentionOptions, now: datetime) -> Iterator[tuple[Kind, dat
         "changes": options.changes_days,
         "audit": options.audit_days,
         "approvals": options.approvals_days,
+        "cases": options.cases_days,
         "sessions": options.sessions_days,
     }
     for name, kind in KINDS.items():

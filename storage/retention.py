@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from access.ids import new_id, stamp
+from crm.links.links import LinkKind
 from storage.tables.access import audit, sessions
 from storage.tables.aftercall import (
     recording_marks,
@@ -33,6 +34,8 @@ from storage.tables.aftercall import (
     unfiled_calls,
 )
 from storage.tables.calls import call_facts, call_legs, calls, switch_calls
+from storage.tables.cases import case_events, case_tasks, cases
+from storage.tables.links import links
 from storage.tables.privacy import approvals, holds, retention_runs
 from storage.tables.records import record_changes
 from storage.tables.telephony import agent_changes, recordings, voicemails
@@ -125,6 +128,15 @@ KINDS: Final[Mapping[str, Kind]] = {
             key=approvals.c.id,
             held=_standing(approvals.c.customer_id),
         ),
+        # Closed ones: what is open has no end yet, and is never past its time.
+        Kind(
+            name="cases",
+            table=cases,
+            key=cases.c.id,
+            moment=cases.c.closed_at,
+            held=_standing(cases.c.customer_id),
+            below=((case_events, case_events.c.case_id), (case_tasks, case_tasks.c.case_id)),
+        ),
         # What agents did in them; ids begin with their time.
         Kind(name="agent_changes", table=agent_changes, key=agent_changes.c.id),
         Kind(name="sessions", table=sessions, key=sessions.c.id, moment=sessions.c.seen_at),
@@ -152,6 +164,8 @@ def delete_some(connection: Connection, kind: Kind, before: datetime, limit: int
         return 0
     if kind.table is calls:
         _forget_versions_and_marks(connection, found)
+    if kind.table is cases:
+        connection.execute(delete(links).where(links.c.kind == LinkKind.CASE, links.c.subject.in_(found)))
     for table, column in kind.below:
         connection.execute(delete(table).where(column.in_(found)))
     connection.execute(delete(kind.table).where(kind.key.in_(found)))

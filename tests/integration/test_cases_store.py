@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from crm.cases.cases import (
     Case,
     CaseChanged,
     CaseKind,
+    CaseNotFound,
     CaseSource,
     CaseState,
     Due,
@@ -30,10 +31,11 @@ from crm.cases.cases import (
     StepNotAllowed,
 )
 from crm.cases.steps import Given, Step
+from crm.cases.trail import replay
 from crm.links.links import LinkKind, LinkRevoked
 from crm.records.changes import Author
 from crm.tasks.tasks import TaskKind, TaskState
-from storage import case_links, cases, customers, links, merging, tasks
+from storage import case_links, cases, customers, erasure, links, merging, retention, tasks, traces
 
 
 @pytest.fixture
@@ -474,3 +476,57 @@ def test_numbers_count_from_one_each_year(house: CaseHouse) -> None:
     assert house.open().number == "TS2026-000001"
     house.clock.set(datetime(2026, 12, 31, 16, 30, tzinfo=UTC))  # 00:30 of 2027 in the house
     assert house.open().number == "TS2027-000001"
+
+
+# -- what the law asks --------------------------------------------------------------------------------
+
+
+def test_a_person_with_an_open_complaint_is_not_erased_and_afterwards_nothing_of_him_stays(
+    house: CaseHouse,
+) -> None:
+    case = house.handed(caller_name="张伟", words="我是张伟，电话 13800000001", wants="换车")
+    house.step(case, Step.NOTE, Given(words="已回电张伟 13800000001"))
+
+    def erased() -> Any:
+        def work(connection: Any) -> Any:
+            person = traces.person_of(connection, house.customer)
+            found = traces.scan(connection, person)
+            return erasure.erase(
+                connection, house.customer, found=found, pseudonym="gone-1", now=house.clock.now()
+            )
+
+        return house.database.write_now(work)
+
+    with pytest.raises(erasure.ErasureRefused) as refused:
+        erased()
+    assert case.number in str(refused.value)
+    handed = house.database.read_now(lambda c: traces.handed_out(c, traces.person_of(c, house.customer)))
+    assert [one["words"] for one in handed["cases"]] == ["我是张伟，电话 13800000001"]
+    assert len(handed["case_events"]) == 3
+
+    case = house.step(case, Step.EXCEPTION, Given(words="张伟撤回"), by=house.manager)
+    house.step(case, Step.CLOSE)
+    erased()
+    after = house.get(case)
+    assert (after.state, after.number, after.kind) == (CaseState.CLOSED, case.number, case.kind)
+    assert (after.words, after.caller_name, after.phone) == ("—", "", None)
+    events = house.database.read_now(lambda c: cases.events_of(c, case.id))
+    told = f"{after} {events}"
+    assert "张伟" not in told
+    assert "13800000001" not in told
+    replay(events)
+
+
+def test_closed_cases_go_when_they_are_past_their_time_and_open_ones_stay(house: CaseHouse) -> None:
+    closed = house.step(house.handed(), Step.EXCEPTION, Given(words="重复"), by=house.manager)
+    house.step(closed, Step.CLOSE)
+    still = house.open()
+    later = house.clock.now() + timedelta(days=1)
+    kind = retention.KINDS["cases"]
+    assert house.database.read_now(lambda c: retention.due(c, kind, house.clock.now())) == (0, 0)
+    assert house.database.read_now(lambda c: retention.due(c, kind, later)) == (1, 0)
+    assert house.database.write_now(lambda c: retention.delete_some(c, kind, later, 10)) == 1
+    with pytest.raises(CaseNotFound):
+        house.get(closed)
+    assert house.get(still).repeat_of == closed.id  # an id that leads nowhere harms nobody
+    assert house.database.read_now(lambda c: cases.events_of(c, closed.id)) == []
