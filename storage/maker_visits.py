@@ -182,7 +182,7 @@ def _visits(
     made = []
     for row in rows:
         person = people[row["customer_id"]]
-        car: Mapping[Any, Any] = cars.get(car_of[row["id"]]) or {}
+        car: Mapping[Any, Any] = cars.get(car_of[row["id"]] or "") or {}
         visited_on = row["visited_at"].astimezone(zone).date()
         own = [readable(number) for number in phones.get(person.id, ())]
         values: dict[str, object] = {
@@ -195,7 +195,7 @@ def _visits(
             "phone_2": own[1] if len(own) > 1 else "",
             "address": person.address,
             "order_number": next(
-                (order for day, order in orders.get(car_of[row["id"]], ()) if day <= visited_on), ""
+                (order for day, order in orders.get(car_of[row["id"]] or "", ()) if day <= visited_on), ""
             ),
             "result": row["result"],
             "agent": names.get(row["agent_id"] or "", ""),

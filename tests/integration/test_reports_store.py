@@ -159,7 +159,8 @@ async def test_a_lost_answer_of_commit_makes_no_second_file_and_loses_no_visit(
     """The evening is asked for again after a restart: the file that was committed is found."""
     clock = FrozenClock(_NOW)
     _visited(database, _NOW)
-    real, lost = database.write, []
+    real = database.write
+    lost: list[str] = []
 
     async def write(work: Any) -> Any:
         done = await real(work)
@@ -195,7 +196,7 @@ async def test_a_step_between_reading_and_writing_makes_the_file_again(
     _visited(database, _NOW)
     await book.collect_maker(_NOW)
     made = book._file
-    stepped = []
+    stepped: list[str] = []
 
     def file(visits: Any) -> bytes:
         if not stepped:
