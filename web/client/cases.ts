@@ -7,6 +7,7 @@ import { dayText } from "./days";
 import { house } from "./house";
 import { island, pageOf } from "./islands";
 import { hotkey } from "./keys";
+import { listen } from "./live";
 import { notice } from "./notices";
 import { t } from "./texts";
 
@@ -113,6 +114,8 @@ island("cases-list", (root, signal) => {
 
   addEventListener("focus", () => void look(), { signal });
   document.addEventListener("visibilitychange", () => void look(), { signal });
+  // A case of one's own moved or is due: the stream says so at once.
+  listen("case", () => void look(), signal);
   const timer = window.setInterval(() => void look(), 60_000);
   signal.addEventListener("abort", () => clearInterval(timer));
   root.querySelector("[data-filter]")?.addEventListener("change", (event) => { if (event.target instanceof HTMLSelectElement) event.target.form?.requestSubmit(); }, { signal });

@@ -12,7 +12,7 @@ let link: Link = "connecting";
 // Events of the last moments: a page that was made before one came must still hear it.
 const KEPT = 500;
 // Kinds the service sends; a kind that no list names would be heard only by those who came before it.
-const KINDS = ["call", "agent", "reset", "pop", "pop_end", "state", "company", "progress", "bulletin"];
+const KINDS = ["call", "agent", "reset", "pop", "pop_end", "state", "company", "progress", "bulletin", "case"];
 const recent: { id: string; kind: string; data: unknown }[] = [];
 // The newest of them: another stream goes on from there, so that nothing happens on the page a second time.
 let newest = "";

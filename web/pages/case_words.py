@@ -20,6 +20,7 @@ _DAY: Final = timedelta(hours=8)
 _INNER: Final = frozenset(
     {
         "version",
+        "urges",
         "reached",
         "with_link",
         "handler_id",
@@ -68,6 +69,16 @@ _NAMES: Final[Mapping[str, str]] = {
     "technician": "cases.technician",
     "due_at": "cases.data.due",
     "due": "cases.data.due",
+    "due_what": "cases.due",
+    "level": "cases.data.level",
+    "why": "cases.data.why",
+    "told": "cases.data.told",
+    "try": "cases.data.try",
+    "ending": "cases.ending",
+    "repeat_of": "cases.repeats",
+    "duplicate_of": "cases.tie.duplicate",
+    "other_id": "cases.other_number",
+    "tie": "cases.tie",
     "link_id": "cases.data.link",
 }
 
@@ -163,7 +174,7 @@ class CaseWords:
 
     def _change(self, name: str, value: Any) -> str:
         """A value, or its change: [before, after], {"before": …, "after": …} or {"from": …, "to": …}."""
-        if isinstance(value, list | tuple) and len(value) == 2:
+        if name != "told" and isinstance(value, list | tuple) and len(value) == 2:
             return f"{self._value(name, value[0]) or '—'} → {self._value(name, value[1]) or '—'}"
         if isinstance(value, Mapping):
             for first, second in (("before", "after"), ("from", "to")):
@@ -182,7 +193,15 @@ class CaseWords:
             return self.t(f"cases.responsibility.{value}")
         if name == "effect" and value in set(Effect):
             return self.t(f"cases.effect.{value}")
-        if name in ("kind", "grade", "source") and f"cases.{name}.{value}" in texts(self.language):
+        if name == "told" and isinstance(value, list | tuple):
+            return "、".join(self.handler(str(one)) or str(one) for one in value)
+        if name == "due_what":
+            return self.t(f"cases.due.{value}")
+        if name == "ending":
+            return self.t(f"cases.ended.{value}")
+        if name in ("kind", "grade", "source", "level", "why", "tie") and f"cases.{name}.{value}" in texts(
+            self.language
+        ):
             return self.t(f"cases.{name}.{value}")
         if name.endswith("_at") or name == "due":
             return self._moment_of(value)
