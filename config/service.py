@@ -21,6 +21,7 @@ from access.ids import new_id
 from access.logins import LoginLimit
 from access.passwords import Passwords
 from config import data_retention, memory, menus, phones_changed
+from config.appointment_menu import HouseAppointments
 from config.appointment_ticks import AppointmentTicks
 from config.books.aftercall import aftercall, departments_of
 from config.books.appointments import AppointmentBook
@@ -280,6 +281,7 @@ class Service:
                 tasks=HouseTasks(self.database, self.call_tasks),
                 suppression=HouseSuppression(self.database),
                 texts=NoTexts(),
+                appointments=HouseAppointments(self.database, self.hours, settings.crm.appointments),
             ),
             journal=menus.SafeJournal(self.journal),
             book=menus.load_prompts(settings),

@@ -20,6 +20,8 @@ from typing import Final, TypeAlias
 from ivr import flow as steps
 from ivr.flow import Flow, Group, Prompt, Sentence
 from ivr.ports import (
+    Appointed,
+    AskAppointment,
     AskCallback,
     AskHours,
     AskOptOut,
@@ -178,6 +180,7 @@ _REPLIES: Final[Mapping[str, type[Reply]]] = {
     "announce": QueueView,
     "offer_callback": QueueView,
     "person": Servant,
+    "appointment": Appointed,
     "callback": Registered,
     "opt_out": Done,
     "task": Done,
@@ -402,6 +405,11 @@ class _Run:
                 case steps.HangUp():
                     self._say(step.prompt)
                     return self._end(ToHangUp())
+                case steps.Appointment():
+                    wanted = self._appointment(step)
+                    if wanted is not None:
+                        return self._ask(wanted)
+                    node = step.otherwise
                 case steps.Callback() | steps.OptOut() | steps.CreateTask() | steps.SendText():
                     request = self._request(step)
                     if request is not None:
@@ -474,6 +482,37 @@ class _Run:
                 return AskOptOut(call_id=call_id, number=caller, purpose=step.purpose)
             case steps.SendText():
                 return AskText(call_id=call_id, template=step.template, number=caller, language=self.language)
+
+    def _appointment(self, step: steps.Appointment) -> Question | None:
+        """None where the caller is not known, or chose a time that was not offered."""
+        if self.customer is None:
+            return None
+        at = None
+        if step.act in ("book", "move"):
+            chosen = self.values.get(f"time_{step.choice}")
+            if not isinstance(chosen, str):
+                return None
+            at = datetime.fromisoformat(chosen)
+        return AskAppointment(
+            call_id=self.session.call_id,
+            customer_id=self.customer.customer_id,
+            act=step.act,
+            work=step.work,
+            at=at,
+        )
+
+    def _appointed(self, step: steps.Appointment, reply: Input) -> str:
+        if not isinstance(reply, Appointed):
+            self._step_note("", "no_answer")
+            return step.otherwise
+        if step.act == "times":
+            for number in (1, 2, 3):
+                there = reply.times[number - 1] if len(reply.times) >= number else None
+                self.values[f"time_{number}"] = None if there is None else there.isoformat()
+        if reply.at is not None:
+            self.values["appointment_at"] = reply.at.isoformat()
+        self._step_note("", step.act if reply.ok else f"no_{step.act}")
+        return step.next if reply.ok else step.none
 
     # --- inputs
 
@@ -560,6 +599,8 @@ class _Run:
                 return self._offered(step, reply)
             case steps.Person():
                 return self._served(step, reply)
+            case steps.Appointment():
+                return self.enter(self._appointed(step, reply))
             case steps.Callback():
                 return self.enter(self._registered(step, reply))
             case steps.OptOut():

@@ -29,6 +29,10 @@ KNOWN_VALUES: Final[Mapping[str, str]] = MappingProxyType(
         "opens_at": "when the desk opens again",
         "promised_at": "by when the call-back was promised",
         "callback_number": "number the call-back will go to",
+        "time_1": "first free time for an appointment",
+        "time_2": "second free time for an appointment",
+        "time_3": "third free time for an appointment",
+        "appointment_at": "when the caller's appointment is",
     }
 )
 
@@ -378,6 +382,31 @@ class CreateTask:
         yield from (self.next, self.otherwise)
 
 
+#: What an appointment step does.
+APPOINTMENT_ACTS: Final = ("times", "book", "next", "move", "cancel")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Appointment:
+    """Appointments of a known caller: find free times, book one of them, find, move or cancel the next one.
+
+    `times` fills time_1 to time_3 and `next` fills appointment_at; `book` and `move` take time number `choice`.
+    """
+
+    kind: ClassVar[str] = "appointment"
+    act: str
+    work: str
+    choice: int
+    next: str
+    #: There is no free time, no appointment, or the time was taken meanwhile.
+    none: str
+    #: Nobody could tell, or the caller is not known: towards a person.
+    otherwise: str
+
+    def targets(self) -> Iterator[str]:
+        yield from (self.next, self.none, self.otherwise)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HangUp:
     """Say goodbye. Ends the flow and the call."""
@@ -409,6 +438,7 @@ Step: TypeAlias = (
     | Notice
     | SendText
     | CreateTask
+    | Appointment
     | HangUp
 )
 

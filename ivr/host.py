@@ -34,6 +34,7 @@ from ivr.engine import (
 from ivr.flow import Flow
 from ivr.ports import (
     Arrival,
+    AskAppointment,
     AskCallback,
     AskHours,
     AskOptOut,
@@ -441,6 +442,10 @@ class Host:
                 return Done(ok=await ports.suppression.opt_out(question, now))
             case AskText():
                 return Done(ok=await ports.texts.send(question, now))
+            case AskAppointment():
+                if ports.appointments is None:
+                    raise Unavailable("This house books nothing by keypad.")
+                return await ports.appointments.appoint(question, now)
             case AskHours() | AskQueue():
                 raise Unavailable("answered from memory")
 

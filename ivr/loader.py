@@ -509,6 +509,21 @@ FIELDS: Final[Mapping[str, tuple[type[Step], Mapping[str, _Field]]]] = {
             "otherwise": _TARGET,
         },
     ),
+    "appointment": (
+        steps.Appointment,
+        {
+            "act": _Field(read=partial(_word, steps.APPOINTMENT_ACTS)),
+            "work": _Field(
+                read=partial(_word, ("maintenance", "repair", "bodywork", "test_drive", "delivery", "other")),
+                required=False,
+                default="maintenance",
+            ),
+            "choice": _Field(read=partial(_number, 1, 3, True), required=False, default=1),
+            "next": _TARGET,
+            "none": _TARGET,
+            "otherwise": _TARGET,
+        },
+    ),
     "hangup": (steps.HangUp, {"prompt": _NO_PROMPT}),
 }
 

@@ -194,6 +194,28 @@ class AskText:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskAppointment:
+    """Find free times or the next appointment of a customer; book, move or cancel, durably. Reply: Appointed."""
+
+    call_id: str
+    customer_id: str
+    act: str
+    work: str
+    #: The time chosen, for book and move.
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Appointed:
+    """What was found or done; `ok` False: nothing was, and nothing changed."""
+
+    ok: bool
+    #: In the house's zone.
+    at: datetime | None = None
+    times: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
     ok: bool
 
@@ -204,9 +226,18 @@ class NoAnswer:
 
 
 Question: TypeAlias = (
-    FindByNumber | FindByTail | AskHours | AskQueue | AskServant | AskCallback | AskTask | AskOptOut | AskText
+    FindByNumber
+    | FindByTail
+    | AskHours
+    | AskQueue
+    | AskServant
+    | AskCallback
+    | AskTask
+    | AskOptOut
+    | AskText
+    | AskAppointment
 )
-Reply: TypeAlias = Found | Working | QueueView | Servant | Registered | Done | NoAnswer
+Reply: TypeAlias = Found | Working | QueueView | Servant | Registered | Appointed | Done | NoAnswer
 
 
 # --- ports ------------------------------------------------------------------------------------------
@@ -251,6 +282,12 @@ class Suppression(Protocol):
     """Who does not want to hear from us."""
 
     async def opt_out(self, request: AskOptOut, now: datetime) -> bool: ...
+
+
+class Appointments(Protocol):
+    """Appointments of customers; durable when it returns, and once per call however often it is asked."""
+
+    async def appoint(self, request: AskAppointment, now: datetime) -> Appointed: ...
 
 
 class TextSender(Protocol):
@@ -331,3 +368,5 @@ class Ports:
     tasks: Tasks
     suppression: Suppression
     texts: TextSender
+    #: None: a house that books nothing by keypad.
+    appointments: Appointments | None = None

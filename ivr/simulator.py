@@ -36,6 +36,8 @@ from ivr.engine import (
 )
 from ivr.flow import Flow
 from ivr.ports import (
+    Appointed,
+    AskAppointment,
     AskCallback,
     AskHours,
     AskOptOut,
@@ -128,6 +130,9 @@ class Case:
     #: Language spoken with him before, for flows after a queue.
     language: str = ""
     #: Per wait: keys, ended by # where # was pressed; "" is silence.
+    #: Free times for an appointment, and the one the caller has.
+    times: tuple[datetime, ...] = ()
+    appointment: datetime | None = None
     inputs: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
 
@@ -182,6 +187,18 @@ def answer(question: Question, case: Case, stage: Stage) -> Reply:
             return Registered(promised_at=stage.promise(case.time), number=number)
         case AskTask() | AskOptOut() | AskText():
             return Done(ok=True)
+        case AskAppointment():
+            return _appointed(question, case)
+
+
+def _appointed(question: AskAppointment, case: Case) -> Appointed:
+    match question.act:
+        case "times":
+            return Appointed(ok=bool(case.times), times=case.times)
+        case "book" | "move":
+            return Appointed(ok=question.at in case.times, at=question.at)
+        case _:
+            return Appointed(ok=case.appointment is not None, at=case.appointment)
 
 
 def _known(customer: CaseCustomer) -> Known:
@@ -284,7 +301,14 @@ def describe(event: Command | WaitKeys | Question | Reply | Finished) -> Iterato
             why = event.route.why if isinstance(event.route, ToFallback) else ""
             yield f"route {word}" if word else f"route fallback {why}"
         case (
-            FindByNumber() | FindByTail() | AskServant() | AskCallback() | AskOptOut() | AskText() | AskTask()
+            FindByNumber()
+            | FindByTail()
+            | AskServant()
+            | AskCallback()
+            | AskOptOut()
+            | AskText()
+            | AskTask()
+            | AskAppointment()
         ):
             yield f"ask {type(event).__name__} " + " ".join(_parts(event))
         case _:
@@ -344,6 +368,8 @@ def read_case(text: str, file: str) -> Case:
             left_by=str(row.get("left_by") or ""),
             blocked=row.get("blocked") is True,
             language=str(row.get("language") or ""),
+            times=tuple(datetime.fromisoformat(str(one)) for one in row.get("times") or ()),
+            appointment=datetime.fromisoformat(str(row["appointment"])) if row.get("appointment") else None,
             inputs=tuple(str(keys) for keys in row.get("inputs") or ()),
             expect=tuple(str(line) for line in row.get("expect") or ()),
         )
@@ -368,6 +394,10 @@ def case_text(case: Case) -> str:
         row["blocked"] = True
     if case.language:
         row["language"] = case.language
+    if case.times:
+        row["times"] = [one.isoformat() for one in case.times]
+    if case.appointment is not None:
+        row["appointment"] = case.appointment.isoformat()
     row["inputs"] = list(case.inputs)
     row["expect"] = list(case.expect)
     return yaml.safe_dump(row, allow_unicode=True, sort_keys=False, width=110)
