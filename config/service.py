@@ -66,6 +66,7 @@ from config.report_ticks import ReportTicks
 from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
+from config.survey_ticks import SurveyTicks
 from config.settings import Settings
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
 from crm.records.matching import decide
@@ -455,6 +456,8 @@ class Service:
         self.ticks.daily(2, 30, "all_duplicates", self.duplicates.look_at_all)
         self.classes = ClassTicks(self.database, self.clock, settings.calendar.zone)
         self.ticks.every(3, "classes", self.classes.look)
+        self.survey_ticks = SurveyTicks(self.database, self.clock, self.hours)
+        self.ticks.every(60, "surveys", self.survey_ticks.look)
         self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
         self.appointments = AppointmentTicks(self.database, self.clock, self.hours, settings.crm.appointments)
         self.ticks.every(60, "appointments", self.appointments.look)

@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 from fixtures_hooks import subscribe
 from fixtures_web import Office
 from pydantic import BaseModel
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from access.ids import new_id
 from access.permissions import Role
@@ -35,6 +35,7 @@ from access.privacy import RequestKind
 from access.sessions import Session
 from access.tokens import hash_secret
 from access.users import Principal, Via
+from config.books import survey_seed
 from crm.cases.cases import CaseKind, CaseSource, Grade, NewCase
 from crm.exports.cells import ExportFormat
 from crm.exports.jobs import ExportJob, ExportKind
@@ -47,6 +48,7 @@ from crm.records.fields import FieldDefinition, FieldKind, FieldSubject
 from crm.records.purchases import Purchase, ServiceVisit
 from crm.records.vehicles import Role as VehicleRole
 from crm.reports.documents import Cadence, ReportKind, Schedule
+from crm.surveys.questionnaires import Channel
 from crm.tasks.tasks import TaskKind
 from storage import (
     approvals,
@@ -67,6 +69,7 @@ from storage import (
     merging,
     privacy_requests,
     problem_lists,
+    responses,
     sessions,
     tasks,
     tokens,
@@ -701,7 +704,52 @@ def schedule(office: Office) -> str:
 
 _REPORTS: Final = "reports.read and reports.write are for the whole house"
 
+
+def questionnaire(office: Office) -> str:
+    """A questionnaire in use; the shipped ones."""
+    now = office.clock.now()
+    office.database.write_now(lambda c: survey_seed.seed(c, now))
+    return "service_visit"
+
+
+def questionnaire_version(office: Office) -> str:
+    """Its first version."""
+    questionnaire(office)
+    return "1"
+
+
+def foreign_response(office: Office) -> str:
+    """What the planted customer answered, with his number in his words."""
+    person = customer(office)
+    now = office.clock.now()
+    questionnaire(office)
+
+    def work(c: Connection) -> str:
+        begun = responses.begin_response(
+            c, questionnaire="service_visit", channel=Channel.AGENT, customer_id=person, now=now, by=_BY
+        )
+        responses.answer(
+            c,
+            begun.id,
+            "improve",
+            f"Call {NUMBER}",
+            words=f"Call {NUMBER}",
+            channel=Channel.AGENT,
+            by=_BY,
+            now=now,
+        )
+        return begun.id
+
+    return office.database.write_now(work)
+
+
 OBJECTS: Final[Mapping[str, Object]] = {
+    "questionnaire": Object(seen=questionnaire, why="questionnaires are the house's"),
+    "version": Object(seen=questionnaire_version, why="questionnaires are the house's"),
+    "response_id": Object(
+        seen=foreign_response,
+        why="whoever asks customers reads what they answered; records closed to him do not",
+    ),
     "source": Object(
         seen=lambda _office: "problems", why="a list's name; whose rows are in it, the store decides"
     ),
@@ -763,6 +811,12 @@ _SHOWN_FORM: Final = {
 _DELETED: Final = {"reason": "the customer asked for it"}
 
 BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "POST /api/v1/questionnaires/play": {"body": {"code": "x", "purpose": "plan"}, "values": {}},
+    "POST /api/v1/questionnaires/{questionnaire}/drafts": {"body": None},
+    "POST /api/v1/questionnaires/{questionnaire}/versions/{version}/steps": {"step": "submit"},
+    "POST /api/v1/responses": {"questionnaire": "service_visit"},
+    "POST /api/v1/responses/{response_id}/answers": {"question": "overall", "value": 5},
+    "POST /api/v1/responses/{response_id}/end": {"how": "decline"},
     "POST /api/v1/recordings/{sound_id}/delete": _DELETED,
     "POST /api/v1/voicemails/{sound_id}/delete": _DELETED,
     "POST /api/v1/bulletins": _SHOWN,

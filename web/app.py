@@ -82,6 +82,7 @@ from web.pages import recordings as recordings_page
 from web.pages import records as records_page
 from web.pages import reports as reports_page
 from web.pages import scripts as scripts_page
+from web.pages import surveys as surveys_page
 from web.pages import tasks as tasks_page
 from web.pages import tokens as tokens_page
 from web.pages import vehicles as vehicles_page
@@ -238,6 +239,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *merging.ROUTES,
     *corrections.ROUTES,
     *surveys_api.ROUTES,
+    *surveys_page.ROUTES,
     *appointments_api.ROUTES,
     *cases.ROUTES,
     *hooks_api.ROUTES,

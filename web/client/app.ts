@@ -20,6 +20,8 @@ import "./privacy";
 import "./imports";
 import "./reports";
 import "./cases";
+import "./survey_editor";
+import "./survey_fill";
 
 startIslands();
 startDates();

@@ -42,6 +42,7 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(name="duplicates", path="/duplicates"),
     Place(name="corrections", path="/corrections"),
     Place(name="cases", path="/cases", main=True),
+    Place(name="surveys", path="/surveys"),
     Place(name="appointments", path="/appointments", main=True),
     Place(name="imports", path="/imports"),
     Place(name="registrations", path="/registrations"),
