@@ -174,9 +174,10 @@ island("survey-editor", (root, signal) => {
     box.addEventListener("change", () => { set(box.checked); changed(draw); });
     return make("label", { class: "s-check" }, box, name);
   }
-  function select(options: [string, string][], value: string, set: (value: string) => void, draw = true): HTMLSelectElement {
+  function select(options: [string, string][], value: string, set: (value: string) => void, draw = true, name = ""): HTMLSelectElement {
     const made = make("select", {}, ...options.map(([worth, name]) => make("option", { value: worth, selected: worth === value }, name)));
     made.disabled = !editable;
+    if (name) made.ariaLabel = name;
     made.addEventListener("change", () => { set(made.value); changed(draw); });
     return made;
   }
@@ -202,9 +203,10 @@ island("survey-editor", (root, signal) => {
       set(chosen && first ? { match: "all", conditions: [condition(first)] } : null);
     });
     mode.disabled = !editable || !about.length;
+    mode.ariaLabel = name;
     box.append(mode);
     if (!value) return box;
-    if (value.conditions.length > 1) box.append(select([["all", t("surveys.match.all")], ["any", t("surveys.match.any")]], value.match ?? "all", (match) => { value.match = match as "all"; }, false));
+    if (value.conditions.length > 1) box.append(select([["all", t("surveys.match.all")], ["any", t("surveys.match.any")]], value.match ?? "all", (match) => { value.match = match as "all"; }, false, name));
     value.conditions.forEach((one, place) => box.append(conditionRow(one, place, value, about, set)));
     if (editable) {
       const add = make("button", { type: "button" }, t("surveys.add_condition"));
@@ -224,11 +226,11 @@ island("survey-editor", (root, signal) => {
     row.append(select(about.map((other): [string, string] => [other.code, `${body.questions.indexOf(other) + 1}. ${nameOf(other)}`]), one.question, (chosen) => {
       const next = body.questions.find((other) => other.code === chosen);
       if (next) value.conditions[place] = condition(next);
-    }));
+    }, true, t("surveys.questions")));
     const ops = asked?.options?.length ? ["one_of", "none_of", "answered"] : asked && ["score", "number"].includes(asked.kind) ? ["at_most", "at_least", "answered"] : ["answered"];
     row.append(select(ops.map((op): [string, string] => [op, t(`surveys.op.${op}`)]), one.op, (op) => {
       value.conditions[place] = { question: one.question, op, ...(op.endsWith("_of") ? { options: one.options?.length ? one.options : [asked!.options![0]!.code] } : {}), ...(op.startsWith("at_") ? { value: one.value ?? asked?.least ?? 0 } : {}) };
-    }));
+    }, true, t("surveys.if")));
     if (one.op.endsWith("_of")) {
       const box = make("div", { class: "s-checks" });
       for (const option of asked?.options ?? []) box.append(check(words(option.label, mine()) || option.code, !!one.options?.includes(option.code), (on) => {
@@ -236,7 +238,11 @@ island("survey-editor", (root, signal) => {
         one.options = asked!.options!.map((other) => other.code).filter((other) => next.includes(other));
       }));
       row.append(box);
-    } else if (one.op.startsWith("at_")) row.append(number(one.value, (worth) => { one.value = worth ?? 0; }));
+    } else if (one.op.startsWith("at_")) {
+      const worth = number(one.value, (given) => { one.value = given ?? 0; });
+      worth.ariaLabel = t(`surveys.op.${one.op}`);
+      row.append(worth);
+    }
     else row.append(make("span"));
     if (editable) {
       const gone = make("button", { type: "button", class: "s-icon", "aria-label": t("surveys.remove"), title: t("surveys.remove") }, "×");
