@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from access.masking import mask_text
 from access.permissions import Role
 from access.users import Principal
 from crm.cases.cases import CaseKind, Grade
@@ -66,7 +67,11 @@ class CaseDeskBook:
         found = await self._database.read(lambda connection: case_pages.open_tasks(connection, case_id))
         return [
             OpenTask(
-                id=one.id, kind=one.kind, subject=one.subject, due_at=one.due_at, owner_name=one.owner_name
+                id=one.id,
+                kind=one.kind,
+                subject=one.subject if viewer.sees_numbers else mask_text(one.subject),
+                due_at=one.due_at,
+                owner_name=one.owner_name,
             )
             for one in found
         ]

@@ -341,6 +341,12 @@ async def test_what_is_overdue_stands_out_and_is_urged(browser: Browser, house: 
         await picture(page, "customer")
         await page.goto(f"{house.base}/cases/{late.id}")
         await picture(page, "case_late")
+        house.add_user("mary", Role.MANAGER, name="Mary Brown", language="en")
+        for size in (1024, 1440):
+            other = await open_page(browser, house, "mary", width=size)
+            for name, where in (("list", "/cases"), ("case", f"/cases/{late.id}"), ("new", "/cases/new")):
+                await other.goto(house.base + where)
+                await picture(other, f"en_{name}_{size}")
         small = await open_page(browser, house, "zhou", width=1024)
         await small.goto(f"{house.base}/cases")
         await picture(small, "list_1024")

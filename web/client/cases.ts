@@ -363,8 +363,10 @@ island("cases-case", (root, signal) => {
     let words = told(error);
     try {
       const now = await ask<Detail>(`/api/v1/cases/${page.id}`, { signal });
-      const last = now.events.filter((one) => one.seq > page.events).at(-1);
-      if (last) words = t("cases.crossed", { who: last.by_name || t("cases.by.house"), what: t(`cases.done.${last.step}`), at: houseTime(last.at) }) + " " + words;
+      const later = now.events.filter((one) => one.seq > page.events);
+      const last = later.at(-1);
+      const what = [...new Set(later.map((one) => t(`cases.done.${one.step}`)))].join(" · ");
+      if (last) words = t("cases.crossed", { who: later[0]?.by_name || t("cases.by.house"), what, at: houseTime(last.at) }) + " " + words;
     } catch { /* the refusal itself says enough */ }
     if (signal.aborted || !trouble) return;
     say(trouble, words);
