@@ -35,6 +35,7 @@ from storage import calls as call_log
 from storage import fields as own_fields
 from storage import group_counts
 from storage.changes import changes_since, customer_subject, note_change, note_changes
+from storage.contact_rows import join_merged
 from storage.duplicate_marks import mark
 from storage.merge_rows import Journal, add, change, move, named, pointers, restore
 from storage.tables.calls import calls
@@ -144,6 +145,7 @@ def merge(
         journal,
     )
     _move_all(connection, merged_id, survivor_id, journal, now)
+    join_merged(connection, survivor_id, merged_id, now)
     group_counts.settle(connection, held, now)
     change(connection, customers, merged, {"merged_into": survivor_id}, journal)
     connection.execute(

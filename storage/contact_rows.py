@@ -1,0 +1,207 @@
+"""Rows of contacts, their trail and their end; what a merge of customers makes of them.
+
+Apart from `storage.contacts`, because a merge must not know of cases.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from access.ids import new_id
+from access.users import Principal
+from crm.contacts.contacts import (
+    Contact,
+    ContactNotFound,
+    ContactState,
+    Reason,
+    ReasonKind,
+    ReasonState,
+    Result,
+    Step,
+    bundle,
+)
+from crm.hooks.events import Event
+from crm.tasks.tasks import Task, TaskId, TaskState
+from storage import tasks as task_rows
+from storage.tables.contacts import contact_events, contact_reasons, due_contacts
+from storage.tables.tasks import tasks
+from storage.told import tell_of_task
+
+
+def contact_from(row: RowMapping) -> Contact:
+    """The value of a row of `due_contacts`."""
+    plain = {name: row[name] for name in Contact.__slots__}
+    return Contact(
+        **{
+            **plain,
+            "state": ContactState(row["state"]),
+            "result": Result(row["result"]) if row["result"] else None,
+        }
+    )
+
+
+def reason_from(row: RowMapping) -> Reason:
+    """The value of a row of `contact_reasons`."""
+    plain = {name: row[name] for name in Reason.__slots__}
+    return Reason(**{**plain, "kind": ReasonKind(row["kind"]), "state": ReasonState(row["state"])})
+
+
+def get_contact(connection: Connection, contact_id: str, *, lock: bool = False) -> Contact:
+    """One contact. Raises ContactNotFound."""
+    wanted = select(due_contacts).where(due_contacts.c.id == contact_id)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().one_or_none()
+    if row is None:
+        raise ContactNotFound("There is no such contact.")
+    return contact_from(row)
+
+
+def reasons_of(connection: Connection, contact_ids: Collection[str]) -> dict[str, list[Reason]]:
+    """Reasons of contacts, open ones first, then the oldest first."""
+    found: defaultdict[str, list[Reason]] = defaultdict(list)
+    rows = connection.execute(
+        select(contact_reasons)
+        .where(contact_reasons.c.contact_id.in_(contact_ids))
+        .order_by(contact_reasons.c.id)
+    ).mappings()
+    for row in rows:
+        found[row["contact_id"]].append(reason_from(row))
+    return {
+        key: sorted(some, key=lambda one: one.state is not ReasonState.OPEN) for key, some in found.items()
+    }
+
+
+def event_row(
+    contact_id: str, step: Step, now: datetime, by: Principal | None, data: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A row of the trail."""
+    return {
+        "id": new_id(now),
+        "contact_id": contact_id,
+        "at": now,
+        "step": step.value,
+        "by_id": by.user_id if by else None,
+        "by_name": by.name[:64] if by else "",
+        "data": dict(data or {}),
+    }
+
+
+def note_row(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of the trail."""
+    if rows:
+        connection.execute(insert(contact_events), list(rows))
+
+
+def task_of(connection: Connection, task_id: str) -> Task:
+    """The task of a contact."""
+    return task_rows.get_task(connection, TaskId(task_id))
+
+
+def close_row(
+    connection: Connection,
+    contact: Contact,
+    result: Result,
+    now: datetime,
+    by: Principal | None,
+    *,
+    note: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> Contact:
+    """The contact has its result, and so has its task."""
+    connection.execute(
+        update(due_contacts)
+        .where(due_contacts.c.id == contact.id)
+        .values(
+            state=ContactState.CLOSED.value,
+            open_key=None,
+            result=result.value,
+            note=note,
+            held_by=None,
+            next_try_at=None,
+            version=due_contacts.c.version + 1,
+            closed_at=now,
+            closed_by=by.user_id if by else None,
+            closed_by_name=by.name[:64] if by else "",
+        )
+    )
+    cancelled = result is Result.CANCELLED
+    connection.execute(
+        update(tasks)
+        .where(tasks.c.id == contact.task_id, tasks.c.state == TaskState.OPEN)
+        .values(
+            state=(TaskState.CANCELLED if cancelled else TaskState.DONE).value,
+            open_key=None,
+            closed_at=now,
+            closed_by=by.user_id if by else None,
+            result=result.value,
+        )
+    )
+    note_row(
+        connection, [event_row(contact.id, Step.CLOSED, now, by, {"result": result.value, **(data or {})})]
+    )
+    tell_of_task(connection, Event.TASK_CLOSED, task_of(connection, contact.task_id), at=now)
+    return get_contact(connection, contact.id)
+
+
+def rebundle(connection: Connection, contact: Contact, open_ones: Sequence[Reason]) -> None:
+    """Deadline and priority of what is left."""
+    now_is = bundle(open_ones, {})
+    if now_is is None:
+        return
+    connection.execute(
+        update(due_contacts)
+        .where(due_contacts.c.id == contact.id)
+        .values(due_at=now_is.due_at, priority=now_is.priority, version=due_contacts.c.version + 1)
+    )
+    connection.execute(
+        update(tasks)
+        .where(tasks.c.id == contact.task_id, tasks.c.state == TaskState.OPEN)
+        .values(due_at=now_is.due_at)
+    )
+
+
+def join_merged(connection: Connection, survivor_id: str, merged_id: str, now: datetime) -> None:
+    """Two records became one: what was open of both is one contact. Called after their rows went over."""
+    rows = (
+        connection.execute(
+            select(due_contacts)
+            .where(due_contacts.c.open_key.in_([survivor_id, merged_id]))
+            .order_by(due_contacts.c.id)
+            .with_for_update()
+        )
+        .mappings()
+        .all()
+    )
+    if not rows:
+        return
+    kept = next((row for row in rows if row["open_key"] == survivor_id), rows[0])
+    for row in rows:
+        if row["id"] == kept["id"]:
+            continue
+        connection.execute(
+            update(contact_reasons)
+            .where(contact_reasons.c.contact_id == row["id"], contact_reasons.c.state == ReasonState.OPEN)
+            .values(contact_id=kept["id"])
+        )
+        note_row(connection, [event_row(kept["id"], Step.JOINED, now, None, {"contact_id": row["id"]})])
+        close_row(
+            connection,
+            contact_from(row),
+            Result.CANCELLED,
+            now,
+            None,
+            data={"why": {"code": "merged", "into": kept["id"]}},
+        )
+    connection.execute(
+        update(due_contacts).where(due_contacts.c.id == kept["id"]).values(open_key=survivor_id)
+    )
+    open_ones = [
+        one
+        for one in reasons_of(connection, [kept["id"]]).get(kept["id"], [])
+        if one.state is ReasonState.OPEN
+    ]
+    rebundle(connection, contact_from(kept), open_ones)
