@@ -44,6 +44,7 @@ from storage import customers as customer_rows
 from storage import users
 from storage.sight import in_reach
 from storage.tables.aftercall import registrations
+from storage.tables.contacts import contact_reasons, contact_tries, due_contacts
 from storage.tables.records import contacts as numbers
 from storage.tables.records import customers, service_visits, vehicle_people, vehicles
 from storage.tables.reports import maker_downloads, maker_file_visits, maker_files, maker_visits
@@ -93,6 +94,66 @@ def _add(
 
 def collect(connection: Connection, since: datetime, now: datetime) -> int:
     """Write down every customer who was talked to in a return visit since then, once; how many are new."""
+    return _collect_contacts(connection, since, now) + _collect_filed(connection, since, now)
+
+
+def _collect_contacts(connection: Connection, since: datetime, now: datetime) -> int:
+    """Contacts that were closed with the customer on the line. Known by their last call, as the filing is."""
+    call = (
+        select(contact_tries.c.call_id)
+        .where(contact_tries.c.contact_id == due_contacts.c.id, contact_tries.c.call_id.is_not(None))
+        .order_by(contact_tries.c.at.desc(), contact_tries.c.id.desc())
+        .limit(1)
+        .correlate(due_contacts)
+        .scalar_subquery()
+    )
+    car = (
+        select(contact_reasons.c.vehicle_id)
+        .where(contact_reasons.c.contact_id == due_contacts.c.id, contact_reasons.c.vehicle_id.is_not(None))
+        .order_by(contact_reasons.c.due_at, contact_reasons.c.id)
+        .limit(1)
+        .correlate(due_contacts)
+        .scalar_subquery()
+    )
+    occasion = func.coalesce("call:" + call, "contact:" + due_contacts.c.id)
+    known = select(maker_visits.c.id).where(maker_visits.c.occasion == occasion)
+    rows = connection.execute(
+        select(
+            occasion.label("occasion"),
+            call.label("call_id"),
+            car.label("vehicle_id"),
+            due_contacts.c.customer_id,
+            due_contacts.c.closed_by,
+            due_contacts.c.closed_at,
+            due_contacts.c.result,
+        )
+        .where(
+            due_contacts.c.closed_at >= since,
+            due_contacts.c.closed_at <= now,
+            due_contacts.c.result.in_(("done", "partly", "refused")),
+            ~known.correlate(due_contacts).exists(),
+        )
+        .order_by(due_contacts.c.closed_at, due_contacts.c.id)
+        .limit(MOST)
+    ).all()
+    return sum(
+        _add(
+            connection,
+            occasion=row.occasion,
+            customer_id=row.customer_id,
+            vehicle_id=row.vehicle_id,
+            call_id=row.call_id,
+            agent_id=row.closed_by,
+            result=row.result,
+            visited_at=row.closed_at,
+            now=now,
+        )
+        for row in rows
+    )
+
+
+def _collect_filed(connection: Connection, since: datetime, now: datetime) -> int:
+    """Calls that were filed as return visits in which somebody was talked to."""
     known = select(maker_visits.c.id).where(maker_visits.c.occasion == "call:" + registrations.c.call_id)
     rows = connection.execute(
         select(

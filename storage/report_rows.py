@@ -43,7 +43,9 @@ from storage.tables.aftercall import registration_versions, registrations, unfil
 from storage.tables.appointments import appointments
 from storage.tables.calls import calls
 from storage.tables.cases import case_events, cases
+from storage.tables.contacts import contact_tries, due_contacts
 from storage.tables.corrections import corrections
+from storage.tables.records import contacts as numbers
 from storage.tables.records import vehicles
 from storage.tables.reports import problem_items, problem_lists
 from storage.tables.surveys import responses
@@ -252,17 +254,91 @@ def _registrations(wanted: Wanted, *which: ColumnElement[bool]) -> Select[Any]:
 _VISITS: Final = ("return_visit", "reminder")
 
 
-def _visits_tried(wanted: Wanted) -> Select[Any]:
-    return _registrations(wanted, registrations.c.call_type.in_(_VISITS))
+def _no_try() -> ColumnElement[bool]:
+    """The call is no try of a contact: there it stands once more."""
+    return not_(exists().where(contact_tries.c.call_id == registrations.c.call_id).correlate(registrations))
 
 
-def _visits_done(wanted: Wanted) -> Select[Any]:
-    return _registrations(wanted, registrations.c.call_type.in_(_VISITS), registrations.c.contact.is_(True))
+def _main_number(customer_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    return (
+        select(numbers.c.number)
+        .where(numbers.c.customer_id == customer_id, numbers.c.ended_at.is_(None))
+        .order_by(numbers.c.is_primary.desc(), numbers.c.since, numbers.c.number)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _visits_tried(wanted: Wanted) -> Any:
+    """Every try of a contact, and every call filed as a visit that was none."""
+    tries = (
+        select(
+            *_columns(
+                "contact_try",
+                id=contact_tries.c.id,
+                at=contact_tries.c.at,
+                customer_id=due_contacts.c.customer_id,
+                number=_main_number(due_contacts.c.customer_id),
+                user_id=contact_tries.c.by_id,
+                department=due_contacts.c.department,
+                word=contact_tries.c.result,
+                text=contact_tries.c.note,
+                about=due_contacts.c.id,
+            )
+        )
+        .select_from(contact_tries.join(due_contacts, due_contacts.c.id == contact_tries.c.contact_id))
+        .where(
+            *_within(contact_tries.c.at, wanted),
+            *_of(contact_tries.c.by_id, wanted.user_id),
+            *_of(due_contacts.c.customer_id, wanted.customer_id),
+            *_department(due_contacts.c.department, wanted),
+        )
+    )
+    if wanted.department:
+        return tries
+    return union_all(tries, _registrations(wanted, registrations.c.call_type.in_(_VISITS), _no_try()))
+
+
+def _contacts(wanted: Wanted, *results: str) -> Select[Any]:
+    return select(
+        *_columns(
+            "contact",
+            id=due_contacts.c.id,
+            at=due_contacts.c.closed_at,
+            customer_id=due_contacts.c.customer_id,
+            number=_main_number(due_contacts.c.customer_id),
+            user_id=due_contacts.c.closed_by,
+            department=due_contacts.c.department,
+            word=due_contacts.c.result,
+            text=cast(due_contacts.c.tries, String) + literal("× ") + due_contacts.c.note,
+        )
+    ).where(
+        due_contacts.c.result.in_(results),
+        due_contacts.c.closed_at.is_not(None),
+        *_within(due_contacts.c.closed_at, wanted),
+        *_of(due_contacts.c.closed_by, wanted.user_id),
+        *_of(due_contacts.c.customer_id, wanted.customer_id),
+        *_department(due_contacts.c.department, wanted),
+    )
+
+
+def _visits_done(wanted: Wanted) -> Any:
+    contacts_done = _contacts(wanted, "done", "partly")
+    if wanted.department:
+        return contacts_done
+    filed = _registrations(
+        wanted, registrations.c.call_type.in_(_VISITS), registrations.c.contact.is_(True), _no_try()
+    )
+    return union_all(contacts_done, filed)
+
+
+#: Contacts that came to nothing.
+_FAILED: Final = ("unsuccessful", "wrong_number")
 
 
 def _reached_later() -> ColumnElement[bool]:
-    later = registrations.alias("later")
-    return (
+    later, done = registrations.alias("later"), due_contacts.alias("done")
+    return or_(
         exists()
         .where(
             later.c.customer_id == registrations.c.customer_id,
@@ -270,28 +346,59 @@ def _reached_later() -> ColumnElement[bool]:
             later.c.call_type.in_(_VISITS),
             later.c.contact.is_(True),
         )
-        .correlate(registrations)
+        .correlate(registrations),
+        exists()
+        .where(
+            done.c.customer_id == registrations.c.customer_id,
+            done.c.closed_at > registrations.c.filed_at,
+            done.c.result.in_(("done", "partly")),
+        )
+        .correlate(registrations),
     )
 
 
-def _unsuccessful(wanted: Wanted) -> Select[Any]:
-    """Tries in which the customer was not reached, and was not later either; each with the call and why."""
-    return _registrations(
+def _unsuccessful(wanted: Wanted) -> Any:
+    """Contacts whose tries were used up, with how many and why; and filed calls in which nobody was reached since."""
+    failed = _contacts(wanted, *_FAILED)
+    if wanted.department:
+        return failed
+    filed = _registrations(
         wanted,
         registrations.c.call_type.in_(_VISITS),
         registrations.c.contact.is_(False),
+        _no_try(),
         not_(_reached_later()),
     )
+    return union_all(failed, filed)
 
 
 def _ask_next(wanted: Wanted) -> Select[Any]:
     """Who was not reached and comes by appointment: to be asked then."""
-    waiting = (
+    done = due_contacts.alias("done")
+    failed = (
+        exists()
+        .where(
+            due_contacts.c.customer_id == appointments.c.customer_id,
+            due_contacts.c.result.in_(_FAILED),
+            not_(
+                exists()
+                .where(
+                    done.c.customer_id == due_contacts.c.customer_id,
+                    done.c.closed_at > due_contacts.c.closed_at,
+                    done.c.result.in_(("done", "partly")),
+                )
+                .correlate(due_contacts)
+            ),
+        )
+        .correlate(appointments)
+    )
+    filed = (
         exists()
         .where(
             registrations.c.customer_id == appointments.c.customer_id,
             registrations.c.call_type.in_(_VISITS),
             registrations.c.contact.is_(False),
+            _no_try(),
             not_(_reached_later()),
         )
         .correlate(appointments)
@@ -308,7 +415,7 @@ def _ask_next(wanted: Wanted) -> Select[Any]:
         )
     ).where(
         appointments.c.state.in_(("booked", "confirmed", "arrived")),
-        waiting,
+        or_(failed, filed),
         *_within(appointments.c.starts_at, wanted),
         *_of(appointments.c.created_by, wanted.user_id),
         *_of(appointments.c.customer_id, wanted.customer_id),

@@ -16,7 +16,20 @@ import pytest
 from fixtures_storage import FrozenClock
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import JSON, Boolean, Connection, Date, Float, Integer, String, Table, Text, event, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Connection,
+    Date,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    event,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
@@ -139,6 +152,8 @@ class World:
             return 1
         if isinstance(kind, Date):
             return date(2026, 6, 1)
+        if isinstance(kind, LargeBinary):
+            return WRITTEN.encode()
         if column.unique or house:
             return new_id(self.now)[: kind.length or 26]
         if column.name == "state":

@@ -86,8 +86,8 @@ def record_of(row: Row) -> str:
             return f"/calls?search={row.about}" if row.about else ""
         case "correction":
             return f"/corrections/{row.id}"
-        case "contact":
-            return f"/contacts/{row.id}"
+        case "contact" | "contact_try":
+            return f"/contacts/{row.about or row.id}"
         case "response":
             return f"/surveys/responses/{row.id}"
         case "appointment":
@@ -127,6 +127,7 @@ def _helpers(request: web.Request, language: Language) -> dict[str, Any]:
             "appointment": "reports.work",
             "response": "reports.purpose",
             "contact": "reports.result",
+            "contact_try": "reports.result",
             "ring": "reports.ring",
         }
         return known.get(f"{families.get(row.kind, '')}.{row.word}", row.word)
