@@ -59,6 +59,25 @@ from storage.tables.tasks import tasks
 from storage.told import tell_of_task
 from telephony.hours import WorkingTime
 
+__all__ = [
+    "add_reason",
+    "add_reasons",
+    "cancel_reasons",
+    "close_contact",
+    "end_reasons",
+    "events_of",
+    "expire",
+    "get_contact",
+    "give",
+    "hold_and_release",
+    "open_contact_of",
+    "postpone",
+    "reasons_of",
+    "rules_of",
+    "save_rules",
+    "tries_of",
+]
+
 _RULES: Final = "contact_rules"
 #: Ids in one question.
 _SHARE: Final = 500

@@ -93,11 +93,12 @@ def add(house: CaseHouse, occasion: str, **values: Any) -> Contact | None:
 def close(
     house: CaseHouse, one: Contact, result: Result, now: datetime | None = None, **values: Any
 ) -> Contact:
-    return house.database.write_now(
+    done: Contact = house.database.write_now(
         lambda c: contacts.close_contact(
             c, one.id, result, now=now or at(6, 17), hours=HOURS, by=house.agent, **values
         )
     )
+    return done
 
 
 def test_the_third_day_after_delivery_or_the_next_one_worked(house: CaseHouse) -> None:
@@ -186,7 +187,10 @@ def test_several_reasons_are_one_contact_with_the_earliest_deadline(house: CaseH
     first = add(house, "one", due_at=at(6, 25), priority=5)
     second = add(house, "two", due_at=at(6, 19), priority=7)
     again = add(house, "two", due_at=at(6, 17), priority=1)
-    assert first and second and again and first.id == second.id == again.id
+    assert first
+    assert second
+    assert again
+    assert first.id == second.id == again.id
     found = contact(house)
     assert (found.due_at, found.priority) == (at(6, 19), 5)
     assert len(kinds(house, found)) == 2
@@ -310,7 +314,8 @@ def test_merged_customers_have_one_contact(house: CaseHouse) -> None:
         lambda c: merging.merge(c, house.customer, other, choices={}, by=Author(name="x"), now=at(6, 16, 12))
     )
     found = contact(house)
-    assert kept is not None and gone is not None
+    assert kept is not None
+    assert gone is not None
     assert (found.id, found.due_at) == (kept.id, at(6, 18))
     assert len(kinds(house, found)) == 2
     open_keys = house.database.read_now(
@@ -323,7 +328,8 @@ def test_merged_customers_have_one_contact(house: CaseHouse) -> None:
     assert open_keys == [house.customer]
     # What is told under the old id joins the one record.
     later = add(house, "three", customer_id=other)
-    assert later is not None and later.id == kept.id
+    assert later is not None
+    assert later.id == kept.id
 
 
 def test_plans_keep_their_versions_and_reckon_their_vehicles_anew(house: CaseHouse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, timedelta
 
 from hypothesis import given
@@ -111,7 +112,7 @@ def test_inspections_come_every_year_on_the_day_of_delivery() -> None:
 @given(readings)
 def test_what_is_kept_can_all_be_true(some: list[Reading]) -> None:
     kept = plausible(some)
-    for early, late in zip(kept, kept[1:], strict=False):
+    for early, late in itertools.pairwise(kept):
         assert early.on < late.on
         assert 0 <= late.km - early.km <= MOST_KM_A_DAY * (late.on - early.on).days
     assert bool(kept) == any(one.km >= 0 for one in some)
