@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from crm.records.contacts import Label
 from crm.records.customers import BadRecord, CustomerKind, Honorific, Language
 from crm.records.vehicles import Role
-from storage import customers, vehicles
+from storage import appointment_samples, customers, vehicles
 from storage.tables.access import users
 from storage.tables.records import customers as customer_table
 from storage.tables.records import vehicles as vehicle_table
@@ -88,6 +88,7 @@ def load(connection: Connection, now: datetime, folder: Path = SHIPPED) -> Loade
             )
             ties += 1
     cars = _load_vehicles(connection, now, folder, known)
+    appointment_samples.load(connection, now)
     return Loaded(customers=len(added), contacts=ties, vehicles=cars)
 
 

@@ -279,17 +279,19 @@ def after(state: AppointmentState, step: Step) -> AppointmentState:
     found = STEPS.get((state, step))
     if found is None:
         steps = [one.value for one in allowed(state)]
+        if not steps:
+            raise AppointmentRefused(
+                Sentence(
+                    "An appointment that is {state} is over. Book a new one. Nothing was changed.",
+                    state=state.value,
+                )
+            )
         raise AppointmentRefused(
             Sentence(
                 "An appointment that is {state} does not allow '{step}'; it allows {allowed}. Nothing was changed.",
                 state=state.value,
                 step=step.value,
                 allowed=steps,
-            )
-            if steps
-            else Sentence(
-                "An appointment that is {state} is over. Book a new one. Nothing was changed.",
-                state=state.value,
             ),
             allowed=steps,
         )
