@@ -9,7 +9,7 @@ from typing import Final
 import yaml
 from sqlalchemy import Connection
 
-from crm.definitions import BadDefinition, read
+from crm.definitions import read
 from crm.surveys.checking import faults
 from crm.surveys.questionnaires import Questionnaire
 from storage import questionnaires
@@ -19,14 +19,12 @@ SHIPPED: Final = Path(__file__).resolve().parents[1] / "surveys" / "questionnair
 
 
 def seed(connection: Connection, now: datetime, file: Path = SHIPPED) -> int:
-    """Add the shipped questionnaires the database does not have; gives how many. Raises BadDefinition."""
+    """Add the shipped questionnaires the database does not have; gives how many. Raises BadDefinition, ValueError."""
     added = 0
     for body in yaml.safe_load(file.read_text("utf-8")):
         questionnaire = read(Questionnaire, body)
         if found := faults(questionnaire):
-            raise BadDefinition(
-                "The shipped questionnaires cannot work.",
-                tuple(f"{questionnaire.code}.{one.place}: {one.sentence}" for one in found),
-            )
+            places = ", ".join(f"{one.place}: {one.sentence}" for one in found)
+            raise ValueError(f"the shipped questionnaire {questionnaire.code} cannot work: {places}")
         added += questionnaires.seed(connection, questionnaire, now)
     return added

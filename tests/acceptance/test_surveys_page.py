@@ -17,11 +17,16 @@ from crm.surveys.questionnaires import Channel
 from storage import customers, questionnaires, responses, vehicles
 from storage.tables.access import users
 from storage.tables.cases import cases
-from tests.acceptance.test_page_looks import ARGUMENTS, CHROMIUM, LOOK
+from tests.acceptance.test_page_looks import ARGUMENTS, CHROMIUM, LOOK, THEMES
 
 #: A folder to look at the pages in.
 SHOTS = os.environ.get("CARELINE_SHOTS")
 expect.set_options(timeout=60_000)
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install chromium"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture
@@ -56,8 +61,8 @@ async def signed_in(browser: Browser, house: Office, role: Role) -> Page:
 
 async def shot(page: Page, name: str) -> None:
     """The page looks right in both themes and widths; a picture where somebody wants to see it."""
-    for theme in ("light", "dark"):
-        await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for theme in THEMES:
+        await page.emulate_media(color_scheme=theme)
         for width in (1440, 1024):
             await page.set_viewport_size({"width": width, "height": 900})
             if SHOTS:
@@ -86,7 +91,8 @@ def begun(house: Office) -> str:
             by=None,
         ).id
 
-    return house.database.write_now(work)
+    made: str = house.database.write_now(work)
+    return made
 
 
 async def test_an_agent_asks_by_keys_and_a_reload_loses_nothing(browser: Browser, house: Office) -> None:

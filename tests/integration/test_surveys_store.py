@@ -175,12 +175,12 @@ def house(database: Database, clock: FrozenClock) -> House:
         vehicles.add_person(c, vehicle.id, customer.id, VehicleRole.OWNER, clock.now())
         return customer.id, vehicle.id
 
-    people = [
+    agent, writer, manager = (
         person(database, clock, login, role)
         for login, role in (("lina", Role.AGENT), ("chen", Role.SUPERVISOR), ("zhao", Role.MANAGER))
-    ]
+    )
     customer, vehicle = database.write_now(records)
-    return House(database, clock, *people, customer, vehicle)
+    return House(database, clock, agent, writer, manager, customer, vehicle)
 
 
 # -- questionnaires -------------------------------------------------------------------------------
