@@ -7,6 +7,7 @@ from typing import Any
 
 from fixtures_web import Office, OfficeMaker
 from sqlalchemy import insert
+from waiting import until
 
 from access.ids import new_id
 from access.permissions import Role
@@ -348,3 +349,44 @@ async def test_a_report_is_written_approved_sent_and_read(make_office: OfficeMak
         "/reports/lists",
     ):
         assert (await manager.get(path)).status == 200
+
+
+async def test_an_investigation_is_drafted_from_its_case(make_office: OfficeMaker) -> None:
+    """What the case says stands in its sections; who may not see the customer finds no report."""
+    office = await make_office()
+    office.add_user("manager", Role.MANAGER)
+    a_day(office)
+    browser = await office.signed_in("manager")
+    rows = await (await browser.get("/api/v1/report-rows/cases")).json()
+    case_id = rows["items"][0]["id"]
+    day = office.clock.now().astimezone(_HOURS.zone).date().isoformat()
+    made = await browser.post(
+        "/api/v1/reports", {"kind": "investigation", "first": day, "last": day, "case_id": case_id}
+    )
+    report = await made.json()
+    assert made.status == 201, report
+    assert "空调异响" in report["sections"]["facts"]
+    assert report["sections"]["responsibility"].endswith("service")
+    assert report["empty"] == ["causes", "actions"]
+    page = await (await browser.get(f"/cases/{case_id}")).text()
+    assert f"/reports/documents?case_id={case_id}" in page
+
+
+async def test_the_rows_of_a_list_go_out_as_a_file(make_office: OfficeMaker) -> None:
+    """The list as it is filtered, with the same rows."""
+    office = await make_office()
+    office.add_user("supervisor", Role.SUPERVISOR)
+    a_day(office)
+    browser = await office.signed_in("supervisor")
+    body = {"kind": "reports", "format": "csv", "filter": {"source": "problems", "department": "service"}}
+    job = await (await browser.post("/api/v1/exports", body)).json()
+
+    async def ready() -> bool:
+        return (await (await browser.get(f"/api/v1/exports/{job['id']}")).json())["state"] == "ready"
+
+    await until(ready)
+    lines = (await (await browser.get(f"/api/v1/exports/{job['id']}/file")).text()).splitlines()
+    assert len(lines) == 2
+    assert "空调异响" in lines[1]
+    wrong = await browser.post("/api/v1/exports", {**body, "filter": {"source": "nothing"}})
+    assert wrong.status == 422
