@@ -36,6 +36,9 @@ from access.sessions import Session
 from access.tokens import hash_secret
 from access.users import Principal, Via
 from config.books import survey_seed
+from crm.appointments.appointments import NewAppointment, Work
+from crm.appointments.options import AppointmentOptions
+from crm.appointments.slots import Lane
 from crm.cases.cases import CaseKind, CaseSource, Grade, NewCase
 from crm.exports.cells import ExportFormat
 from crm.exports.jobs import ExportJob, ExportKind
@@ -51,6 +54,8 @@ from crm.reports.documents import Cadence, ReportKind, Schedule
 from crm.surveys.questionnaires import Channel
 from crm.tasks.tasks import TaskKind
 from storage import (
+    appointment_days,
+    appointments,
     approvals,
     bulletins,
     case_reports,
@@ -71,6 +76,7 @@ from storage import (
     problem_lists,
     responses,
     sessions,
+    slots,
     tasks,
     tokens,
     vehicles,
@@ -743,7 +749,83 @@ def foreign_response(office: Office) -> str:
     return office.database.write_now(work)
 
 
+def appointment(office: Office) -> str:
+    """An appointment of the planted person."""
+    now, whose = office.clock.now(), customer(office)
+
+    def work(connection: Any) -> str:
+        shop = slots.save_workshop(
+            connection, workshop_id=None, name="a", address="", active=True, version=None, now=now
+        )
+        lane = slots.save_lane(
+            connection,
+            Lane(
+                id="",
+                workshop_id=shop.id,
+                name="a",
+                advisor="a",
+                works=frozenset(Work),
+                weekdays=frozenset(range(7)),
+                opens=540,
+                closes=1020,
+                pause_from=None,
+                pause_until=None,
+                cell_minutes=60,
+                capacity=99,
+            ),
+            now=now,
+            new=True,
+        )
+        made = appointments.book(
+            connection,
+            NewAppointment(
+                work=Work.OTHER,
+                workshop_id=shop.id,
+                lane_id=lane.id,
+                starts_at=now + timedelta(days=1),
+                customer_id=whose,
+                words=f"{NAME} 13812345678",
+            ),
+            now=now,
+            by=_BY,
+            hours=WorkingTime.from_options(CalendarOptions()),
+            options=AppointmentOptions(),
+        )
+        return made.id
+
+    return office.database.write_now(work)
+
+
+def special_day(office: Office) -> str:
+    """A day on which a workshop is closed."""
+    now = office.clock.now()
+
+    def work(connection: Any) -> str:
+        shop = slots.save_workshop(
+            connection, workshop_id=None, name="b", address="", active=True, version=None, now=now
+        )
+        return slots.save_exception(
+            connection, workshop_id=shop.id, lane_id=None, day=now.date(), capacity=0, why="", now=now
+        ).id
+
+    return office.database.write_now(work)
+
+
+def day_list(office: Office) -> str:
+    """The list of the next two days."""
+    now = office.clock.now()
+    made = office.database.write_now(
+        lambda c: appointment_days.make_list(c, now, WorkingTime.from_options(CalendarOptions()))
+    )
+    return str(now.date() if made is None else made.made_on)
+
+
+_HOUSE_TIMES: Final = "appointments are the house's; what is of a closed record is masked by storage.sight"
+
 OBJECTS: Final[Mapping[str, Object]] = {
+    "appointment_id": Object(seen=appointment, why=_HOUSE_TIMES),
+    "day_id": Object(seen=special_day, why=_HOUSE_TIMES),
+    "made_on": Object(seen=day_list, why=_HOUSE_TIMES),
     "questionnaire": Object(seen=questionnaire, why="questionnaires are the house's"),
     "version": Object(seen=questionnaire_version, why="questionnaires are the house's"),
     "response_id": Object(
