@@ -26,9 +26,11 @@ from crm.appointments.appointments import (
 from crm.appointments.credit import Touch, credited
 from crm.appointments.options import AppointmentOptions
 from crm.appointments.telling import list_days
+from crm.contacts.contacts import NewReason, ReasonKind
 from crm.tasks.tasks import TaskKind
 from storage import customers, slots
 from storage.appointments import Given, appointment_from, between, plates_and_models, take_step
+from storage.contacts import add_reason
 from storage.merging import current_id
 from storage.tables.appointments import (
     appointment_list_rows,
@@ -46,6 +48,8 @@ from telephony.hours import WorkingTime
 _SHARE: Final = 200
 #: A visit that was imported so many days late still says that the customer came.
 _LATE_DAYS: Final = 14
+#: Working hours within which somebody who did not come is called.
+_CALL_HOURS: Final = 8
 
 
 def _primary(connection: Connection, customer_id: str) -> str | None:
@@ -168,7 +172,7 @@ def note_missed(
         .order_by(appointments.c.starts_at, appointments.c.id)
         .limit(_SHARE)
     ).all()
-    found = []
+    found: list[Appointment] = []
     for (appointment_id,) in rows:
         found.append(
             take_step(
@@ -182,6 +186,24 @@ def note_missed(
                 hours=hours,
                 options=options,
             )
+        )
+    for one in found:
+        # A call in the coming days, in the transaction of the miss; the same appointment never makes a second one.
+        add_reason(
+            connection,
+            NewReason(
+                kind=ReasonKind.NO_SHOW,
+                occasion=f"appointment missed {one.id}",
+                customer_id=one.customer_id,
+                vehicle_id=one.vehicle_id,
+                due_at=hours.add_working(now, timedelta(hours=_CALL_HOURS)),
+                why={
+                    "appointment_id": one.id,
+                    "work": one.work.value,
+                    "starts_at": one.starts_at.isoformat(),
+                },
+            ),
+            now,
         )
     return found
 
