@@ -37,10 +37,12 @@ from crm.appointments.appointments import (
 from crm.appointments.options import AppointmentOptions
 from crm.appointments.slots import Lane, WorkKind
 from crm.appointments.telling import reminder_at
+from crm.contacts.contacts import ReasonKind
 from crm.hooks.events import Event
 from crm.links.links import LinkKind
 from crm.tasks.tasks import TaskState
 from storage import customers, slots, vehicles
+from storage.contacts import cancel_reasons
 from storage.links import revoke_links
 from storage.merging import current_id
 from storage.outgoing import announce
@@ -193,7 +195,21 @@ def book(
     found = get_appointment(connection, appointment_id)
     found = _note(connection, found, Step.BOOK, by, new.source, now, from_state=None, words="", data={})
     _plan(connection, found, NoticeKind.CONFIRMATION, now, new.source, by, hours, options)
+    if new.rebooked_from is not None:
+        _no_call(connection, new.rebooked_from, "booked_again", now, by)
     return found
+
+
+def _no_call(connection: Connection, missed_id: str, why: str, now: datetime, by: Principal | None) -> None:
+    """Nobody need be called about a missed appointment any more."""
+    cancel_reasons(
+        connection,
+        kinds=[ReasonKind.NO_SHOW],
+        why={"why": why},
+        now=now,
+        occasion=f"appointment missed {missed_id}",
+        by=by,
+    )
 
 
 def _place(
@@ -338,6 +354,8 @@ def take_step(
     found = get_appointment(connection, before.id)
     found = _note(connection, found, step, by, source, now, from_state=before.state, words=words, data=data)
     _follow(connection, found, step, now, source, by, hours, options)
+    if before.state is AppointmentState.MISSED:
+        _no_call(connection, found.id, "came_after_all", now, by)
     return found
 
 

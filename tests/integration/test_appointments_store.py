@@ -313,6 +313,9 @@ def test_who_does_not_come_has_missed_it_and_who_came_has_not(
         assert [one.id for one in listed] == [absent.id]
         book(connection, house.new(0, NINE + timedelta(days=1), rebooked_from=absent.id), later)
         assert appointments.missed(connection, since=now) == []
+        # Who is booked again need not be called about it.
+        states = connection.execute(select(tasks.c.state).where(tasks.c.kind == "contact")).scalars().all()
+        assert "open" not in states
 
     database.write_now(work)
 
