@@ -827,9 +827,7 @@ class ReportBook:
                     continue
                 if isinstance(value, datetime):
                     value = f"{value.astimezone(self._zone):%Y-%m-%d %H:%M}"
-                lines.append(
-                    text(language, "reports.line", name=text(language, f"reports.draft.{key}"), value=value)
-                )
+                lines.append(_line(language, text(language, f"reports.draft.{key}"), value))
             return "\n".join(lines)
 
         def word(family: str, value: object) -> str:
@@ -907,7 +905,7 @@ class ReportBook:
                 language, f"reports.source.{figure.name}"
             )
 
-        lines = [text(language, "reports.line", name=named(one), value=one.count) for one in figures]
+        lines = [_line(language, named(one), one.count) for one in figures]
         drafted = {
             "overview": "\n".join(lines),
             "notice": text(language, "reports.draft.notice", first=first, last=last),
@@ -921,7 +919,7 @@ class ReportBook:
                     word = known.get(
                         f"reports.{group}.{worth}", label or text(language, "reports.no_department")
                     )
-                    out.append(text(language, "reports.line", name=word, value=figure.count))
+                    out.append(_line(language, word, figure.count))
                 return "\n".join(out)
 
             drafted |= {
@@ -1170,6 +1168,11 @@ class ReportBook:
         if isinstance(found, Exception):
             raise found
         return found
+
+
+def _line(language: Language, name: str, value: object) -> str:
+    """One thing and what it is."""
+    return f"{name}{text(language, 'reports.colon')}{value}"
 
 
 def _spans(first: date, last: date, *, weekly: bool) -> list[tuple[date, date]]:
