@@ -563,7 +563,10 @@ def saying() -> Callable[[str, str], str | None]:
         if word == key:
             return say(language, key)
         own = value_name(language, word)
-        others = (f"{family}.{word}" for family in ("outcome", "direction", "task.kind", "tasks.kind", "state", *_REPORTS))
+        others = (
+            f"{family}.{word}"
+            for family in ("outcome", "direction", "task.kind", "tasks.kind", "state", *_REPORTS)
+        )
         return own or next((found for other in others if (found := say(language, other)) is not None), None)
 
     return words
