@@ -104,6 +104,26 @@ def plans(connection: Connection) -> list[Plan]:
     return found if any(one.is_default for one in found) else [DEFAULT, *found]
 
 
+def retired_plans(connection: Connection) -> list[Plan]:
+    """The last version of every plan that holds no longer."""
+    newest = maintenance_plans.alias()
+    later = select(newest.c.version).where(
+        newest.c.id == maintenance_plans.c.id, newest.c.version > maintenance_plans.c.version
+    )
+    rows = connection.execute(
+        select(maintenance_plans)
+        .where(maintenance_plans.c.retired_at.is_not(None), ~later.exists())
+        .order_by(maintenance_plans.c.brand, maintenance_plans.c.model, maintenance_plans.c.id)
+    ).mappings()
+    return [plan_from(row) for row in rows]
+
+
+def vehicle_rows(connection: Connection, vehicle_ids: Collection[str]) -> Sequence[RowMapping]:
+    """Rows of `vehicles`, for `forecasts`."""
+    wanted = select(vehicles).where(vehicles.c.id.in_(list(vehicle_ids))).order_by(vehicles.c.id)
+    return connection.execute(wanted).mappings().all()
+
+
 def versions(connection: Connection, plan_id: str) -> list[Plan]:
     """Every version of a plan, the newest first. Raises PlanNotFound."""
     rows = connection.execute(

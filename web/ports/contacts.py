@@ -84,6 +84,8 @@ class ContactPage:
     items: Sequence[ContactLine]
     #: "open", "overdue", "held", "mine", "free".
     counts: Mapping[str, int] = field(default_factory=dict)
+    #: Open reasons of open contacts, by kind.
+    kinds: Mapping[str, int] = field(default_factory=dict)
     next: str | None = None
 
 

@@ -1,0 +1,150 @@
+"""`web.ports.maintenance.Maintenance` over the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from access.audit import Entry
+from access.requests import Answer, Once
+from access.users import Principal
+from crm.maintenance.forecast import dated
+from crm.maintenance.plans import DEFAULT, Plan, PlanNotFound
+from crm.records.customers import VehicleNotFound
+from storage import audit, idempotency, invitations, maintenance, vehicles
+from storage.database import Database
+from storage.sight import Sight, sights
+from telephony.hours import WorkingTime
+from web.ports.maintenance import InvitationRate, VehicleDue
+
+
+class MaintenanceBook:
+    """Plans, forecasts, readings."""
+
+    def __init__(self, database: Database, hours: WorkingTime) -> None:
+        self._database = database
+        self._hours = hours
+
+    async def plans(self, *, retired: bool = False) -> Sequence[Plan]:
+        def work(connection: Connection) -> Sequence[Plan]:
+            found = maintenance.plans(connection)
+            return [*found, *maintenance.retired_plans(connection)] if retired else found
+
+        return await self._database.read(work)
+
+    async def versions(self, plan_id: str) -> Sequence[Plan]:
+        return await self._database.read(lambda connection: maintenance.versions(connection, plan_id))
+
+    async def save(self, viewer: Principal, plan: Plan, entry: Entry, *, once: Once | None = None) -> Plan:
+        def work(connection: Connection) -> Plan:
+            if once is not None:
+                answer = Answer(status=201, body={"made": entry.id}, at=entry.at)
+                kept = idempotency.answer_once(connection, once, answer)
+                if kept.body["made"] != entry.id:  # the same request again: what it saved then
+                    return _saved_then(connection, plan)
+            saved = maintenance.save_plan(connection, plan, by=viewer, now=entry.at)
+            audit.append(connection, replace(entry, subject=f"plan:{saved.id}"))
+            return saved
+
+        return await self._database.write(work)
+
+    async def retire(self, viewer: Principal, plan_id: str, version: int, entry: Entry) -> Plan:
+        def work(connection: Connection) -> Plan:
+            retired = maintenance.retire_plan(connection, plan_id, version, now=entry.at)
+            audit.append(connection, entry)
+            return retired
+
+        return await self._database.write(work)
+
+    async def due(self, viewer: Principal, vehicle_id: str, now: datetime) -> VehicleDue:
+        return await self._database.read(lambda connection: self._due(connection, viewer, vehicle_id, now))
+
+    async def add_reading(
+        self,
+        viewer: Principal,
+        vehicle_id: str,
+        km: int,
+        read_on: date,
+        entry: Entry,
+        *,
+        call_id: str | None = None,
+    ) -> VehicleDue:
+        def work(connection: Connection) -> VehicleDue:
+            _reachable(connection, viewer, vehicle_id, entry.at)
+            maintenance.add_reading(
+                connection,
+                vehicle_id,
+                km,
+                read_on,
+                source="asked",
+                by=viewer,
+                now=entry.at,
+                today=self._hours.date_of(entry.at),
+                call_id=call_id,
+            )
+            maintenance.reckon(connection, [vehicle_id], entry.at)
+            audit.append(connection, entry)
+            return self._due(connection, viewer, vehicle_id, entry.at)
+
+        return await self._database.write(work)
+
+    async def rates(self, first: date, last: date) -> Sequence[InvitationRate]:
+        def work(connection: Connection) -> Sequence[InvitationRate]:
+            rows = invitations.rates(connection, first, last, self._hours)
+            return [
+                InvitationRate(
+                    month=row.month,
+                    plan_id=row.plan_id,
+                    plan_name=row.plan_name,
+                    invited=row.invited,
+                    reached=row.reached,
+                    booked=row.booked,
+                    came=row.came,
+                )
+                for row in rows
+            ]
+
+        return await self._database.read(work)
+
+    def _due(self, connection: Connection, viewer: Principal, vehicle_id: str, now: datetime) -> VehicleDue:
+        _reachable(connection, viewer, vehicle_id, now)
+        row = maintenance.vehicle_rows(connection, [vehicle_id])[0]
+        plan, made, readings = maintenance.forecasts(connection, [row], maintenance.plans(connection))[
+            vehicle_id
+        ]
+        why = made.why() if made is not None else {}
+        if row["next_due_on"] is not None and maintenance.keeps_given(row, made):
+            why = {**why, "cause": "given", "given": row["next_due_why"]}
+        owned = row["state"] == "owned"
+        return VehicleDue(
+            vehicle_id=vehicle_id,
+            plan=plan,
+            forecast=made,
+            next_due_on=row["next_due_on"],
+            next_due_mileage=row["next_due_mileage"],
+            why=why,
+            dated=dated(plan, row["delivered_on"], self._hours.date_of(now)) if owned else [],
+            readings=readings,
+        )
+
+
+def _saved_then(connection: Connection, plan: Plan) -> Plan:
+    """What holds for the model of a plan that was saved by an earlier answer to the same request."""
+    for one in maintenance.plans(connection):
+        if (one.brand, one.model) == (plan.brand, plan.model) and one.id != DEFAULT.id:
+            return one
+    raise PlanNotFound("There is no such plan.")
+
+
+def _reachable(connection: Connection, viewer: Principal, vehicle_id: str, now: datetime) -> None:
+    """Raises VehicleNotFound where the vehicle is not there for this person: all its people are somebody else's."""
+    vehicles.get_vehicle(connection, vehicle_id)
+    people = [one.customer_id for one in vehicles.people_of(connection, vehicle_id)]
+    if not people:
+        return
+    seen = sights(connection, viewer, people, now)
+    if all(seen.get(one) is not Sight.OPEN for one in people):
+        raise VehicleNotFound("There is no such vehicle.")
