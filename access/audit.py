@@ -81,6 +81,10 @@ class Action(StrEnum):
     CORRECTION_STEPPED = "correction_stepped"
     APPOINTMENT_STEPPED = "appointment_stepped"
     APPOINTMENT_SETUP = "appointment_setup"
+    CONTACT_ADDED = "contact_added"  # a reason to call, by hand
+    CONTACT_STEPPED = "contact_stepped"  # a result, another owner, another time
+    PLAN_CHANGED = "plan_changed"  # a maintenance plan, or the rules of contacts
+    READING_ADDED = "reading_added"  # what an odometer shows
     CASE_OPENED = "case_opened"
     CASE_STEPPED = "case_stepped"
     QUESTIONNAIRE_STEPPED = "questionnaire_stepped"  # begun, submitted, approved, retired

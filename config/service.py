@@ -30,10 +30,12 @@ from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
+from config.books.contacts import ContactBook
 from config.books.corrections import CorrectionBook
 from config.books.definitions import seed
 from config.books.groups import GroupBook
 from config.books.hooks import HookBook
+from config.books.maintenance import MaintenanceBook
 from config.books.merging import MergeBook
 from config.books.phone import PhoneBook, offer_of
 from config.books.pops import PopBook
@@ -47,6 +49,7 @@ from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks
 from config.desk import HouseDesk
 from config.disk import full_disks, reserve
+from config.due_ticks import DueTicks
 from config.duplicate_ticks import DuplicateTicks
 from config.hooks.sender import HookSender
 from config.hooks.transport import HookTransport
@@ -66,8 +69,8 @@ from config.report_ticks import ReportTicks
 from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
-from config.survey_ticks import SurveyTicks
 from config.settings import Settings
+from config.survey_ticks import SurveyTicks
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
 from crm.records.matching import decide
 from ivr.asterisk.server import AgiServer, Door
@@ -385,6 +388,8 @@ class Service:
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
                 appointments=AppointmentBook(self.database, self.hours, settings.crm.appointments),
                 reports=self.reports,
+                contacts=ContactBook(self.database, self.hours),
+                maintenance=MaintenanceBook(self.database, self.hours),
                 cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
                 case_desk=CaseDeskBook(
                     self.database, self.hours, rules_of_cases, lambda: self._recordings_folder
@@ -462,6 +467,8 @@ class Service:
         self.appointments = AppointmentTicks(self.database, self.clock, self.hours, settings.crm.appointments)
         self.ticks.every(60, "appointments", self.appointments.look)
         self.ticks.every(10, "cases", self.cases.look)
+        self.due = DueTicks(self.database, self.clock, self.hours)
+        self.ticks.every(60, "due", self.due.look)
         self.report_ticks = ReportTicks(
             self.database, self.reports, settings.crm.reports, self.hours, self.clock
         )

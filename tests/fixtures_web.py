@@ -34,9 +34,11 @@ from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
+from config.books.contacts import ContactBook
 from config.books.corrections import CorrectionBook
 from config.books.groups import GroupBook
 from config.books.hooks import HookBook
+from config.books.maintenance import MaintenanceBook
 from config.books.merging import MergeBook
 from config.books.pops import PopBook
 from config.books.privacy import PrivacyBook
@@ -463,6 +465,8 @@ async def open_office(
         corrections=CorrectionBook(
             database, WorkingTime.from_options(CalendarOptions()), CorrectionOptions()
         ),
+        contacts=ContactBook(database, WorkingTime.from_options(CalendarOptions())),
+        maintenance=MaintenanceBook(database, WorkingTime.from_options(CalendarOptions())),
         cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules()),
         case_desk=CaseDeskBook(
             database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules(), lambda: sounds

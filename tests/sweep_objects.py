@@ -40,6 +40,7 @@ from crm.appointments.appointments import NewAppointment, Work
 from crm.appointments.options import AppointmentOptions
 from crm.appointments.slots import Lane
 from crm.cases.cases import CaseKind, CaseSource, Grade, NewCase
+from crm.contacts.contacts import NewReason, ReasonKind
 from crm.exports.cells import ExportFormat
 from crm.exports.jobs import ExportJob, ExportKind
 from crm.groups.groups import GroupKind
@@ -60,6 +61,7 @@ from storage import (
     bulletins,
     case_reports,
     cases,
+    contacts,
     corrections,
     customers,
     erasure,
@@ -494,6 +496,21 @@ def foreign_case(office: Office) -> str:
     return made.id
 
 
+def contact(office: Office) -> str:
+    """The planted customer is to be called."""
+    whose, now = customer(office), office.clock.now()
+    new = NewReason(
+        kind=ReasonKind.CUSTOM,
+        occasion="sweep",
+        customer_id=whose,
+        due_at=now + timedelta(days=1),
+        why={"words": "x"},
+    )
+    made = office.database.write_now(lambda c: contacts.add_reason(c, new, now))
+    assert made is not None
+    return made.id
+
+
 def foreign_correction(office: Office) -> str:
     """An order about the planted customer to a department the swept user does not belong to."""
     person = customer(office)
@@ -869,6 +886,8 @@ OBJECTS: Final[Mapping[str, Object]] = {
     "group_id": Object(seen=group, why="groups are the house's; who may read them reads all of them"),
     "freeze_id": Object(seen=frozen_group, why="as the group it was frozen from"),
     "merge_id": Object(seen=merge, why="records.merge is for the whole house"),
+    "contact_id": Object(seen=contact, why=_RECORDS),
+    "plan_id": Object(seen=lambda _office: "none", why="plans are the house's; who may read them reads all"),
     "case_id": Object(foreign=foreign_case, hidden_from={Role.DEPARTMENT}, seen=foreign_case),
     "correction_id": Object(
         foreign=foreign_correction, hidden_from={Role.DEPARTMENT}, seen=foreign_correction
@@ -911,6 +930,17 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "POST /api/v1/report-lists": {"name": "a", "entries": []},
     "POST /api/v1/report-lists/{list_id}": {"name": "b", "entries": [], "version": 1},
     "POST /api/v1/problems": {"day": "2026-06-16", "how": "printed"},
+    "POST /api/v1/contacts/{contact_id}/result": {"result": "not_reached"},
+    "POST /api/v1/contact-rules": {
+        "version": 0,
+        "kinds": {},
+        "at_minute": 300,
+        "tries": 5,
+        "days_between": 1,
+        "looks_back_days": 14,
+        "class_days": {},
+        "key_account_days": 90,
+    },
     "POST /api/v1/hooks": {"name": "dms", "url": "https://dms.example/", "events": ["call.ended"]},
 }
 

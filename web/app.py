@@ -42,8 +42,10 @@ from web.api import (
     vehicles,
 )
 from web.api import appointments as appointments_api
+from web.api import contacts as contacts_api
 from web.api import hooks as hooks_api
 from web.api import imports as imports_api
+from web.api import maintenance as maintenance_api
 from web.api import phone as phone_api
 from web.api import reports as reports_api
 from web.api import surveys as surveys_api
@@ -238,6 +240,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *groups.ROUTES,
     *merging.ROUTES,
     *corrections.ROUTES,
+    *contacts_api.ROUTES,
+    *maintenance_api.ROUTES,
     *surveys_api.ROUTES,
     *surveys_page.ROUTES,
     *appointments_api.ROUTES,

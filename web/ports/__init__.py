@@ -33,11 +33,13 @@ from web.ports.appointments import Appointments
 from web.ports.bulletins import Bulletins
 from web.ports.case_desk import CaseDesk
 from web.ports.cases import Cases
+from web.ports.contacts import Contacts
 from web.ports.corrections import Corrections
 from web.ports.desk import Pops
 from web.ports.groups import Groups
 from web.ports.hooks import Hooks
 from web.ports.imports import Exports, Imports
+from web.ports.maintenance import Maintenance
 from web.ports.merging import Merging
 from web.ports.phone import BrowserPhones
 from web.ports.privacy import Approvals, Privacy, SecondFactors
@@ -379,6 +381,8 @@ class Services:
     reports: Reports
     cases: Cases
     case_desk: CaseDesk
+    contacts: Contacts
+    maintenance: Maintenance
     #: Telephones in pages; None: this installation has none.
     phones: BrowserPhones | None = None
     pings: Sequence[Ping] = ()
