@@ -71,6 +71,7 @@ from web.pages import audit as audit_page
 from web.pages import bulletins as bulletins_page
 from web.pages import calls as calls_page
 from web.pages import cases as cases_page
+from web.pages import contacts as contacts_page
 from web.pages import corrections as corrections_page
 from web.pages import desk as desk_pages
 from web.pages import groups as groups_page
@@ -273,6 +274,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *reports_api.ROUTES,
     *reports_page.ROUTES,
     *report_links.ROUTES,
+    *contacts_page.ROUTES,
     *cases_page.ROUTES,
     *case_links.ROUTES,
     *knowledge_page.ROUTES,

@@ -342,22 +342,24 @@ def _callees(
                 tried[one.customer_id] = (one.role.value, vehicle_id)
     seen = sights(connection, viewer, list(tried), now)
     people_rows = customers.several(connection, list(tried))
-    numbers = contact_lists.numbers_of(connection, list(tried))
     found = []
     for customer_id, (role, of_vehicle) in tried.items():
         person = people_rows.get(customer_id)
         if person is None or seen.get(customer_id) is not Sight.OPEN:
             continue
-        for number in numbers.get(customer_id, []):
-            found.append(
-                Callee(
-                    customer_id=customer_id,
-                    name=_name(viewer, person),
-                    role=role,
-                    number=number if viewer.sees_numbers else mask_number(number),
-                    vehicle_id=of_vehicle,
-                )
+        every = customers.in_places(customers.contacts_of(connection, customer_id, ended=True))
+        current = [(place, one) for place, one in every if one.ended_at is None]
+        found += [
+            Callee(
+                customer_id=customer_id,
+                name=_name(viewer, person),
+                role=role,
+                number=one.number if viewer.sees_numbers else mask_number(one.number),
+                place=place,
+                vehicle_id=of_vehicle,
             )
+            for place, one in sorted(current, key=lambda pair: not pair[1].primary)
+        ]
     return found[:_MOST_CALLEES]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from crm.scripts.scripts import Script, Situation
 from storage import customers, vehicles
 from storage.database import Database
 from storage.sight import Sight, sight
-from telephony.calls import Call
+from telephony.calls import Call, Direction
 from web.ports.aftercall import Spoken, SpokenStep
 
 _SAMPLE: Final[Mapping[str, Mapping[str, str]]] = {
@@ -74,6 +74,52 @@ class ScriptBook:
 
         return await self._database.read(work)
 
+    async def for_customer(
+        self,
+        viewer: Principal,
+        customer_id: str,
+        *,
+        names: Sequence[str],
+        call_types: Sequence[str],
+        language: str | None,
+        now: datetime,
+    ) -> Spoken | None:
+        def work(connection: Connection) -> Spoken | None:
+            offered = self._definitions.scripts(connection)
+            script = next((offered[name][0] for name in names if name in offered), None)
+            if script is None:
+                every = [one for one, _version in offered.values()]
+                fitting = [
+                    scripts.choose(every, Situation(call_type=call_type, direction=Direction.OUTBOUND.value))
+                    for call_type in call_types
+                ]
+                typed = [
+                    one
+                    for one, call_type in zip(fitting, call_types, strict=True)
+                    if one is not None and call_type in one.when.call_types
+                ]
+                script = next(iter(typed), next((one for one in fitting if one is not None), None))
+            if script is None:
+                return None
+            try:
+                customer = customers.get_customer(connection, customer_id)
+            except CustomerNotFound:
+                return None
+            chosen, steps = scripts.in_language(script, language or customer.language or "zh-CN")
+            values = self._house_values(viewer, chosen, now)
+            values |= self._customer_values(connection, customer_id, viewer, chosen, now)
+            return Spoken(
+                name=script.name,
+                version=offered[script.name][1],
+                label=script.label,
+                language=chosen,
+                steps=[
+                    SpokenStep(kind=step.kind, parts=templates.render(step.text, values)) for step in steps
+                ],
+            )
+
+        return await self._database.read(work)
+
     def preview(
         self, script: Script, *, language: str, agent_name: str, known: bool, now: datetime
     ) -> Spoken:
@@ -110,17 +156,27 @@ class ScriptBook:
     def _values(
         self, connection: Connection, call: Call, viewer: Principal, language: str, now: datetime
     ) -> dict[str, str | None]:
-        values: dict[str, str | None] = {
-            "agent.name": viewer.name,
-            "dealership": self._dealership,
+        values: dict[str, str | None] = self._house_values(viewer, language, now) | {
             "queue": self._queue(call.queue, language),
-            "greeting": scripts.part_of_day(now.astimezone(self._zone).hour, language),
             "customer.phone_tail": mask_number(call.number)[-4:] if call.number else None,
         }
         if call.customer_id is None:
             return values
+        return values | self._customer_values(connection, call.customer_id, viewer, language, now)
+
+    def _house_values(self, viewer: Principal, language: str, now: datetime) -> dict[str, str | None]:
+        return {
+            "agent.name": viewer.name,
+            "dealership": self._dealership,
+            "greeting": scripts.part_of_day(now.astimezone(self._zone).hour, language),
+        }
+
+    def _customer_values(
+        self, connection: Connection, customer_id: str, viewer: Principal, language: str, now: datetime
+    ) -> dict[str, str | None]:
+        values: dict[str, str | None] = {}
         try:
-            customer = customers.get_customer(connection, call.customer_id)
+            customer = customers.get_customer(connection, customer_id)
         except CustomerNotFound:
             return values
         opened = sight(connection, viewer, customer.id, now) is Sight.OPEN

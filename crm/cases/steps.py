@@ -204,29 +204,39 @@ def require(case: Case, step: Step) -> None:
         return
     steps = [one.value for one in allowed(case)]
     if case.state is CaseState.CLOSED:
-        sentence = Sentence(
-            "Case {number} is closed. If the customer is unhappy again, register a new case; it is tied to this "
-            "one. Nothing was changed.",
-            number=case.number,
+        raise StepNotAllowed(
+            Sentence(
+                "Case {number} is closed. If the customer is unhappy again, register a new case; it is tied to this "
+                "one. Nothing was changed.",
+                number=case.number,
+            ),
+            state=case.state.value,
+            allowed_steps=steps,
         )
-    elif step is Step.CLOSE:
-        sentence = Sentence(
-            "A case closes after a satisfied second visit of its last round, or when a manager who is not in "
-            "charge of it has signed an exception. Case {number} is {case_state}, round {round}; now possible: "
-            "{case_steps}. Nothing was changed.",
-            number=case.number,
-            case_state=case.state.value,
-            round=case.round,
-            case_steps=steps,
+    if step is Step.CLOSE:
+        raise StepNotAllowed(
+            Sentence(
+                "A case closes after a satisfied second visit of its last round, or when a manager who is not in "
+                "charge of it has signed an exception. Case {number} is {case_state}, round {round}; now possible: "
+                "{case_steps}. Nothing was changed.",
+                number=case.number,
+                case_state=case.state.value,
+                round=case.round,
+                case_steps=steps,
+            ),
+            state=case.state.value,
+            allowed_steps=steps,
         )
-    else:
-        sentence = Sentence(
+    raise StepNotAllowed(
+        Sentence(
             "Case {number} is {case_state}; now possible: {case_steps}. Nothing was changed.",
             number=case.number,
             case_state=case.state.value,
             case_steps=steps,
-        )
-    raise StepNotAllowed(sentence, state=case.state.value, allowed_steps=steps)
+        ),
+        state=case.state.value,
+        allowed_steps=steps,
+    )
 
 
 def next_state(case: Case, step: Step, reached: Reached | None = None) -> CaseState:

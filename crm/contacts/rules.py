@@ -64,10 +64,14 @@ class Rules:
 
 
 DEFAULTS: Final[Mapping[ReasonKind, Rule]] = {
-    ReasonKind.DELIVERY_VISIT: Rule(days=3, priority=3, useful_days=14),
-    ReasonKind.SERVICE_VISIT: Rule(days=3, priority=4, useful_days=14),
-    ReasonKind.FIRST_MAINTENANCE: Rule(priority=4, useful_days=60),
-    ReasonKind.PERIODIC_MAINTENANCE: Rule(priority=5, useful_days=60),
+    ReasonKind.DELIVERY_VISIT: Rule(
+        days=3, priority=3, useful_days=14, questionnaire="delivery_visit", script="delivery_visit"
+    ),
+    ReasonKind.SERVICE_VISIT: Rule(
+        days=3, priority=4, useful_days=14, questionnaire="service_visit", script="service_visit"
+    ),
+    ReasonKind.FIRST_MAINTENANCE: Rule(priority=4, useful_days=60, script="maintenance_reminder"),
+    ReasonKind.PERIODIC_MAINTENANCE: Rule(priority=5, useful_days=60, script="maintenance_reminder"),
     ReasonKind.DATED_ITEM: Rule(priority=6, useful_days=30),
     ReasonKind.NO_SHOW: Rule(days=1, priority=3, useful_days=14),
     ReasonKind.KEY_ACCOUNT: Rule(priority=3, useful_days=60),

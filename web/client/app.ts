@@ -19,6 +19,7 @@ import "./classes";
 import "./privacy";
 import "./imports";
 import "./reports";
+import "./contacts";
 import "./cases";
 import "./survey_editor";
 import "./survey_fill";

@@ -373,7 +373,7 @@ island("survey-editor", (root, signal) => {
     });
     box.replaceChildren(make("h2", {}, t("surveys.questions")), list);
     if (editable) {
-      const button = make("button", { type: "button", class: "primary" }, t("surveys.add"), " ", make("kbd", {}, t("surveys.add_key")));
+      const button = make("button", { type: "button", class: "primary" }, t("surveys.add"), " ", make("kbd", {}, "Ctrl+Enter"));
       button.addEventListener("click", add);
       box.append(make("div", { class: "actions" }, button));
     }
@@ -519,7 +519,9 @@ island("survey-editor", (root, signal) => {
       if (was === now) continue;
       list.append(make("dt", { class: "mono" }, place), make("dd", {}, was ? make("del", {}, was) : null, was && now ? " → " : null, now ? make("ins", {}, now) : null));
     }
-    box.replaceChildren(make("h3", {}, t("surveys.compare_title", { version: page.compare.version })), list.children.length ? list : make("p", { class: "quiet" }, t("surveys.same")));
+    const title = t("surveys.compare_title", { version: page.compare.version });
+    const none = make("p", { class: "quiet" }, t("surveys.same"));
+    box.replaceChildren(make("h3", {}, title), list.children.length > 0 ? list : none);
   }
 
   // -- steps -------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ island("survey-fill", (root, signal) => {
     const all = shown.path.length;
     const done = shown.path.filter((code) => answerOf(code)).length;
     const tongues = make("div", { class: "s-tongues", role: "group", "aria-label": t("surveys.fill.language") });
-    for (const one of ["zh-CN", "en"]) tongues.append(make("button", { type: "button", "data-tongue": one, "aria-pressed": String(one === language) }, one === "en" ? "English" : "中文"));
+    for (const one of ["zh-CN", "en"]) tongues.append(make("button", { type: "button", "data-tongue": one, "aria-pressed": String(one === language) }, t(`surveys.tongue.${one}`)));
     place.append(make("header", { class: "s-head" }, make("h2", {}, words(shown.body.label, language)),
       make("span", { class: "badge", "data-kind": shown.state === "finished" ? "good" : shown.state === "begun" ? "accent" : "warn" }, t(`surveys.response.${shown.state}`)),
       make("progress", { value: String(done), max: String(all || 1) }), make("span", { class: "quiet" }, t("surveys.fill.progress", { done, all })),

@@ -182,6 +182,19 @@ class Scripts(Protocol):
     ) -> Spoken | None:
         """The script that fits the call; None where none does. Raises CallNotFound."""
 
+    async def for_customer(
+        self,
+        viewer: Principal,
+        customer_id: str,
+        *,
+        names: Sequence[str],
+        call_types: Sequence[str],
+        language: str | None,
+        now: datetime,
+    ) -> Spoken | None:
+        """What to say to a customer the house calls: the first script of `names` there is, else the one that fits
+        the first of `call_types` it fits. None where there is none, or no such customer."""
+
     def preview(
         self, script: Script, *, language: str, agent_name: str, known: bool, now: datetime
     ) -> Spoken:

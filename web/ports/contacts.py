@@ -62,6 +62,8 @@ class Callee:
     name: str
     role: str
     number: str
+    #: Which of his numbers it is, for who may not read it (`storage.customers.in_places`).
+    place: int = 0
     vehicle_id: str | None = None
 
 
