@@ -67,7 +67,7 @@ class ContactWords:
                     work=self.maybe(f"records.visit_kind.{why.get('work', '')}", str(why.get("work", ""))),
                 )
                 order = str(why.get("order_number") or "")
-                return f"{said} {self.t('contacts.why.order', number=order)}" if order else said
+                return self.t("contacts.why.order", said=said, number=order) if order else said
             case ReasonKind.FIRST_MAINTENANCE | ReasonKind.PERIODIC_MAINTENANCE:
                 return self.due(why)
             case ReasonKind.DATED_ITEM if "item" in why:
