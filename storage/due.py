@@ -23,7 +23,7 @@ from crm.contacts.contacts import (
     ReasonKind,
     ReasonState,
 )
-from crm.contacts.rules import Rules, due_day, end_of, shifted
+from crm.contacts.rules import Rule, Rules, due_day, end_of, shifted
 from crm.maintenance.forecast import Forecast, Stage
 from crm.maintenance.plans import Plan, add_months, plan_for
 from crm.records.vehicles import Role, VehicleState
@@ -181,6 +181,14 @@ def _delivered(
         limit,
         vehicles.c.state == VehicleState.OWNED,
     )
+    return _delivery_visits(connection, day, rows), _behind(rows, "delivered_on", limit)
+
+
+def _delivery_visits(
+    connection: Connection, day: Day, rows: Sequence[RowMapping]
+) -> list[tuple[NewReason, str | None]]:
+    """Visits after the deliveries of these vehicles, as far as they are due by now."""
+    rule = day.rules.rule(ReasonKind.DELIVERY_VISIT)
     people = people_of(connection, [row["id"] for row in rows])
     made: list[tuple[NewReason, str | None]] = []
     for row in rows:
@@ -201,7 +209,7 @@ def _delivered(
                 None,
             )
         )
-    return made, _behind(rows, "delivered_on", limit)
+    return made
 
 
 def _serviced(
@@ -211,6 +219,14 @@ def _serviced(
     if not rule.on:
         return [], ""
     rows = _events(connection, service_visits, service_visits.c.visited_on, day, rule.days, after, limit)
+    return _service_visits(connection, day, rows), _behind(rows, "visited_on", limit)
+
+
+def _service_visits(
+    connection: Connection, day: Day, rows: Sequence[RowMapping]
+) -> list[tuple[NewReason, str | None]]:
+    """Visits after these visits to the workshop, as far as they are due by now."""
+    rule = day.rules.rule(ReasonKind.SERVICE_VISIT)
     ids = {row["vehicle_id"] for row in rows}
     people = people_of(connection, ids)
     owned = set(
@@ -244,7 +260,7 @@ def _serviced(
                 None,
             )
         )
-    return made, _behind(rows, "visited_on", limit)
+    return made
 
 
 def _events(
@@ -526,7 +542,7 @@ def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: 
         first = today - timedelta(days=MOST_DAYS_BACK)
         if first < row["next_due_on"] <= today + timedelta(days=plan.lead_days):
             due.append(row)
-    found = _reminders(connection, day, due)
+    found = _reminders(connection, day, due) + _late_events(connection, day, rows)
     contacts.add_reasons(
         connection,
         [reason for reason, _ in found],
@@ -535,3 +551,40 @@ def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: 
         plan_ids={reason.occasion: plan_id for reason, plan_id in found if plan_id},
     )
     return len(ids)
+
+
+def _late_events(
+    connection: Connection, day: Day, rows: Sequence[RowMapping]
+) -> list[tuple[NewReason, str | None]]:
+    """Deliveries and visits that became known after their day was generated: imported or typed today.
+
+    What the day's generation finds itself has the same occasions, so that neither makes it twice.
+    """
+
+    def between(rule: Rule) -> tuple[date, date]:
+        last = day.today - timedelta(days=rule.days)
+        return last - timedelta(days=day.rules.looks_back_days), last
+
+    found: list[tuple[NewReason, str | None]] = []
+    rule = day.rules.rule(ReasonKind.DELIVERY_VISIT)
+    if rule.on:
+        first, last = between(rule)
+        delivered = [
+            row
+            for row in rows
+            if row["state"] == VehicleState.OWNED
+            and row["delivered_on"] is not None
+            and first <= row["delivered_on"] <= last
+        ]
+        found += _delivery_visits(connection, day, delivered)
+    rule = day.rules.rule(ReasonKind.SERVICE_VISIT)
+    if rule.on:
+        first, last = between(rule)
+        visits = connection.execute(
+            select(service_visits).where(
+                service_visits.c.vehicle_id.in_([row["id"] for row in rows]),
+                service_visits.c.visited_on.between(first, last),
+            )
+        ).mappings()
+        found += _service_visits(connection, day, visits.all())
+    return found

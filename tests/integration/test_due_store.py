@@ -357,3 +357,28 @@ def test_whom_to_call_about_a_vehicle(house: CaseHouse) -> None:
     driver = house.database.write_now(work)
     found = house.database.read_now(lambda c: due.people_of(c, [house.vehicle]))
     assert found == {house.vehicle: [house.customer, driver]}
+
+
+def test_what_becomes_known_after_its_day_was_made_is_called_that_day(house: CaseHouse) -> None:
+    assert generate(house, at(6, 16))["delivered"] == 0
+    deliver(house, date(2026, 6, 12))  # typed in on Tuesday, after the morning's generation
+    visit = ServiceVisit(
+        id="",
+        vehicle_id=house.vehicle,
+        customer_id=house.customer,
+        visited_on=date(2026, 6, 11),
+        kind=VisitKind.REPAIR,
+        created_at=house.clock.now(),
+        updated_at=house.clock.now(),
+    )
+    house.database.write_now(lambda c: history.add_visit(c, visit, house.clock.now()))
+    settle(house, at(6, 16, 20))
+    found = contact(house)
+    assert sorted(kinds(house, found)) == [
+        (ReasonKind.DELIVERY_VISIT, ReasonState.OPEN),
+        (ReasonKind.SERVICE_VISIT, ReasonState.OPEN),
+    ]
+    assert found.due_at == at(6, 16, 18)
+    settle(house, at(6, 16, 21))
+    generate(house, at(6, 17))
+    assert len(kinds(house, contact(house))) == 2
