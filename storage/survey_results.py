@@ -7,31 +7,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, Text, case, cast, func, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
 
+from access.masking import mask_name, mask_text
 from access.users import Principal
 from crm.surveys.questionnaires import Channel
 from crm.surveys.responses import ResponseState
-from storage.sight import in_reach
-from storage.tables.surveys import response_scores, responses
+from crm.surveys.results import Outcome, QuestionResult, ResultRow, ResultsWanted, SplitBy, Verbatim
+from storage.sight import in_reach, may_open
+from storage.tables.records import customers
+from storage.tables.surveys import response_answers, response_scores, responses
 
 #: Most lines of one splitting; the ones with the most responses stay.
 MOST_LINES: Final = 200
-
-
-class SplitBy(StrEnum):
-    """By what results are set side by side."""
-
-    MODEL = "model"
-    ADVISOR = "advisor"
-    AGENT = "agent"
-    CHANNEL = "channel"
-    VERSION = "version"
 
 
 _COLUMNS: Final[Mapping[SplitBy, Column[Any]]] = {
@@ -42,45 +48,8 @@ _COLUMNS: Final[Mapping[SplitBy, Column[Any]]] = {
     SplitBy.VERSION: responses.c.version,
 }
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResultsWanted:
-    """Which responses count: those begun from `since` until before `until`."""
-
-    questionnaire: str
-    since: datetime
-    until: datetime
-    version: int | None = None
-    channel: Channel | None = None
-    model: str | None = None
-    advisor: str | None = None
-    agent: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """How many responses stand where, and what the ended ones came to."""
-
-    #: What the line is about; empty for all together.
-    of: str = ""
-    begun: int
-    finished: int
-    broken_off: int
-    declined: int
-    dissatisfied: int
-    #: Mean of the totals of finished ones; None where none has a total.
-    average: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QuestionResult:
-    """What one question came to; `average` speaks of `scored` answers, `dissatisfied` of `answered`."""
-
-    question: str
-    answered: int
-    scored: int
-    average: float | None
-    dissatisfied: int
+#: An answer as it is stored.
+_BODY: Final = cast(response_scores.c.body, Text)
 
 
 def _there(
@@ -100,7 +69,45 @@ def _there(
         SplitBy.AGENT: wanted.agent,
     }
     conditions += [_COLUMNS[by] == value for by, value in given.items() if value is not None]
-    return conditions
+    if wanted.state is not None:
+        conditions.append(responses.c.state == wanted.state)
+    if wanted.question is None:
+        return [*conditions, responses.c.dissatisfied] if wanted.dissatisfied else conditions
+    which = [
+        response_scores.c.response_id == responses.c.id,
+        response_scores.c.question == wanted.question,
+    ]
+    if wanted.dissatisfied:
+        which.append(response_scores.c.dissatisfied)
+    if wanted.scored:
+        which.append(response_scores.c.score.is_not(None))
+    if wanted.answer is not None:
+        which.append(_BODY.in_(_bodies(connection, conditions, wanted.question, wanted.answer)))
+    return [*conditions, exists().where(*which).correlate(responses)]
+
+
+def _bodies(
+    connection: Connection, conditions: Collection[ColumnElement[bool]], question: str, answer: str
+) -> list[str]:
+    """The stored forms of answers that are, or contain, this one."""
+    statement = (
+        select(_BODY)
+        .distinct()
+        .join(responses, responses.c.id == response_scores.c.response_id)
+        .where(*conditions, response_scores.c.question == question)
+    )
+    return [body for body in connection.execute(statement).scalars() if answer in _chosen(body)]
+
+
+def _chosen(body: str) -> list[str]:
+    value = json.loads(body).get("value")
+    return [str(one) for one in (value if isinstance(value, list) else [value]) if one is not None]
+
+
+def _open(connection: Connection, viewer: Principal, now: datetime) -> ColumnElement[bool]:
+    """For a statement over `responses`: of nobody, or of a customer whose record is open to the viewer."""
+    opened = exists().where(customers.c.id == responses.c.customer_id, may_open(connection, viewer, now))
+    return or_(responses.c.customer_id.is_(None), opened.correlate(responses))
 
 
 def outcomes(
@@ -109,9 +116,13 @@ def outcomes(
     wanted: ResultsWanted,
     *,
     by: SplitBy | None = None,
+    months: Collection[tuple[str, datetime]] = (),
     now: datetime,
 ) -> list[Outcome]:
-    """One line in all, or one per value of `by`, the ones with the most responses first."""
+    """One line in all, or one per value of `by`, the ones with the most responses first.
+
+    `months` says when each month begins, in order; months come in order, those without a response are left out.
+    """
 
     def count(state: ResponseState) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((responses.c.state == state, 1), else_=0)), 0)
@@ -125,8 +136,22 @@ def outcomes(
         count(ResponseState.DECLINED).label("declined"),
         func.coalesce(func.sum(case((responses.c.dissatisfied, 1), else_=0)), 0).label("dissatisfied"),
         func.avg(case((finished, responses.c.total))).label("average"),
+        func.coalesce(func.sum(case((_open(connection, viewer, now), 0), else_=1)), 0).label("closed"),
     ).where(*_there(connection, viewer, wanted, now))
-    if by is not None:
+    if by is SplitBy.MONTH:
+        month = case(
+            *((responses.c.begun_at >= begins, literal(name)) for name, begins in reversed(list(months))),
+            else_=literal(""),
+        )
+        inner = select(responses.c.id, month.label("month")).where(*_there(connection, viewer, wanted, now))
+        named = inner.subquery()
+        statement = (
+            statement.add_columns(named.c.month.label("of"))
+            .join_from(responses, named, named.c.id == responses.c.id)
+            .group_by(named.c.month)
+            .order_by(named.c.month)
+        )
+    elif by is not None:
         column = _COLUMNS[by]
         statement = (
             statement.add_columns(column.label("of"))
@@ -143,6 +168,7 @@ def outcomes(
             declined=row["declined"],
             dissatisfied=row["dissatisfied"],
             average=_rounded(row["average"]),
+            closed=row["closed"],
         )
         for row in connection.execute(statement).mappings()
     ]
@@ -189,20 +215,197 @@ def distributions(
 
     For choices and scores: what customers wrote in their own words is not counted, it is read.
     """
-    body = cast(response_scores.c.body, Text)
     statement = (
-        select(response_scores.c.question, body.label("body"), func.count().label("times"))
+        select(response_scores.c.question, _BODY.label("body"), func.count().label("times"))
         .join(responses, responses.c.id == response_scores.c.response_id)
         .where(*_there(connection, viewer, wanted, now), response_scores.c.question.in_(list(questions)))
-        .group_by(response_scores.c.question, body)
+        .group_by(response_scores.c.question, _BODY)
     )
     found: dict[str, dict[str, int]] = {question: {} for question in questions}
     for question, text, times in connection.execute(statement):
-        value = json.loads(text).get("value")
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None:
-                found[question][str(one)] = found[question].get(str(one), 0) + times
+        for one in _chosen(text):
+            found[question][one] = found[question].get(one, 0) + times
     return found
+
+
+def list_responses(
+    connection: Connection,
+    viewer: Principal,
+    wanted: ResultsWanted,
+    *,
+    after: tuple[datetime, str] | None = None,
+    limit: int,
+    now: datetime,
+) -> tuple[list[ResultRow], tuple[datetime, str] | None]:
+    """The responses behind a figure, the newest first, and where the next page begins.
+
+    Of a customer whose record is closed a masked name is shown; nothing at all where being listed tells an answer.
+    """
+    opened = _open(connection, viewer, now)
+    statement = (
+        select(responses, customers.c.name, opened.label("opened"))
+        .join_from(responses, customers, customers.c.id == responses.c.customer_id, isouter=True)
+        .where(*_there(connection, viewer, wanted, now), *_before(after))
+        .order_by(responses.c.begun_at.desc(), responses.c.id.desc())
+        .limit(limit + 1)
+    )
+    if wanted.tells and _whole(connection, viewer, wanted, now).hidden:
+        statement = statement.where(opened)
+    found = connection.execute(statement).mappings().all()
+    rows = [
+        _unknown_row()
+        if not row["opened"] and wanted.tells
+        else ResultRow(
+            id=row["id"] if row["opened"] else "",
+            begun_at=row["begun_at"],
+            state=ResponseState(row["state"]),
+            channel=Channel(row["channel"]),
+            version=row["version"],
+            name=_name(viewer, row["name"], opened=row["opened"]),
+            model=row["model"] if row["opened"] else "",
+            advisor=row["advisor"],
+            agent=row["begun_by_name"],
+            total=row["total"] if row["opened"] else None,
+            dissatisfied=row["dissatisfied"] and bool(row["opened"]),
+            closed=not row["opened"],
+        )
+        for row in found[:limit]
+    ]
+    last = found[limit - 1] if len(found) > limit else None
+    return rows, (last["begun_at"], last["id"]) if last is not None else None
+
+
+def _whole(connection: Connection, viewer: Principal, wanted: ResultsWanted, now: datetime) -> Outcome:
+    """The group a figure speaks of, whatever was answered."""
+    group = replace(wanted, state=None, dissatisfied=False, question=None, answer=None, scored=False)
+    return outcomes(connection, viewer, group, now=now)[0]
+
+
+def _unknown_row() -> ResultRow:
+    return ResultRow(
+        id="",
+        begun_at=None,
+        state=None,
+        channel=None,
+        version=None,
+        name="",
+        model="",
+        advisor="",
+        agent="",
+        total=None,
+        dissatisfied=False,
+        closed=True,
+    )
+
+
+def _name(viewer: Principal, name: str | None, *, opened: bool) -> str:
+    return (name or "") if opened and viewer.sees_names else mask_name(name or "")
+
+
+def _before(after: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
+    if after is None:
+        return []
+    at, last = after
+    return [
+        or_(responses.c.begun_at < at, and_(responses.c.begun_at == at, responses.c.id < last)),
+    ]
+
+
+def verbatims(
+    connection: Connection,
+    viewer: Principal,
+    wanted: ResultsWanted,
+    texts: Collection[str],
+    *,
+    search: str = "",
+    after: tuple[datetime, str] | None = None,
+    limit: int,
+    now: datetime,
+) -> tuple[list[Verbatim], tuple[datetime, str] | None]:
+    """What customers said: answers to the questions `texts`, and the words written down beside others.
+
+    Only of records that are open. Pages end with a response, so that none is torn: `limit` counts responses.
+    Who may not read telephone numbers finds nothing by digits.
+    """
+    if not viewer.sees_numbers and any(one.isdigit() for one in search):
+        return [], None
+    newer = response_answers.alias()
+    newest = not_(
+        exists()
+        .where(
+            newer.c.response_id == response_answers.c.response_id,
+            newer.c.question == response_answers.c.question,
+            newer.c.seq > response_answers.c.seq,
+        )
+        .correlate(response_answers)
+    )
+    value = response_scores.c.body["value"].as_string()
+    written = response_scores.c.question.in_(list(texts))
+    either = or_(response_answers.c.words != "", written)
+    if search:
+        either = or_(
+            response_answers.c.words.icontains(search, autoescape=True),
+            and_(written, value.icontains(search, autoescape=True)),
+        )
+    source = response_scores.join(
+        response_answers,
+        and_(
+            response_answers.c.response_id == response_scores.c.response_id,
+            response_answers.c.question == response_scores.c.question,
+        ),
+    )
+    conditions = [*_there(connection, viewer, wanted, now), _open(connection, viewer, now)]
+    said = exists(
+        select(literal(1))
+        .select_from(source)
+        .where(response_scores.c.response_id == responses.c.id, newest, either)
+        .correlate(responses)
+    )
+    heads = connection.execute(
+        select(responses.c.id, responses.c.begun_at)
+        .where(*conditions, *_before(after), said)
+        .order_by(responses.c.begun_at.desc(), responses.c.id.desc())
+        .limit(limit + 1)
+    ).all()
+    shown = [row.id for row in heads[:limit]]
+    rows = connection.execute(
+        select(
+            responses.c.id,
+            responses.c.begun_at,
+            responses.c.model,
+            responses.c.advisor,
+            response_scores.c.question,
+            response_scores.c.dissatisfied,
+            response_answers.c.words,
+            written.label("written"),
+            value.label("value"),
+            customers.c.name,
+        )
+        .select_from(
+            source.join(responses, responses.c.id == response_scores.c.response_id).outerjoin(
+                customers, customers.c.id == responses.c.customer_id
+            )
+        )
+        .where(responses.c.id.in_(shown), newest, either)
+        .order_by(responses.c.begun_at.desc(), responses.c.id.desc(), response_answers.c.seq)
+    )
+    found = []
+    for row in rows:
+        text = "\n".join(one for one in (row.value if row.written else "", row.words) if one)
+        found.append(
+            Verbatim(
+                response_id=row.id,
+                question=row.question,
+                begun_at=row.begun_at,
+                text=text if viewer.sees_numbers else mask_text(text),
+                name=_name(viewer, row.name, opened=True),
+                model=row.model,
+                advisor=row.advisor,
+                dissatisfied=row.dissatisfied,
+            )
+        )
+    last = heads[limit - 1] if len(heads) > limit else None
+    return found, (last.begun_at, last.id) if last is not None else None
 
 
 def _rounded(average: float | None) -> float | None:

@@ -17,16 +17,15 @@ from access.permissions import Role
 from access.users import Principal, User, Via
 from config.books.survey_seed import seed
 from crm.surveys.questionnaires import Channel
+from crm.surveys.results import Outcome, QuestionResult, ResultsWanted, SplitBy
 from storage import customers, responses, users, vehicles
 from storage.database import Database
 from storage.survey_results import (
-    Outcome,
-    QuestionResult,
-    ResultsWanted,
-    SplitBy,
     distributions,
+    list_responses,
     outcomes,
     question_results,
+    verbatims,
 )
 from storage.tables.records import customers as customer_rows
 from telephony.hours import WorkingTime
