@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy import JSON, Connection, Dialect, Table
 from sqlalchemy.types import TypeEngine
 
 from storage.database import execute_many, fetch
@@ -154,6 +154,8 @@ def _prepared(
 
 def _turn(kind: TypeEngine[Any], dialect: Dialect) -> Turn:
     """What makes a value as the driver wants it; None: nothing has to be done."""
+    if isinstance(kind, JSON) and dialect.name == "postgresql":  # part of the one document as it is
+        return None
     process = kind.dialect_impl(dialect).bind_processor(dialect)
     return None if process is None else _remembering(process)
 

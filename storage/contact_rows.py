@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from access.ids import new_id
 from access.users import Principal
@@ -28,6 +28,7 @@ from crm.contacts.contacts import (
 from crm.hooks.events import Event
 from crm.tasks.tasks import Task, TaskId, TaskState
 from storage import tasks as task_rows
+from storage.bulk import insert_rows
 from storage.tables.contacts import contact_events, contact_reasons, due_contacts
 from storage.tables.tasks import tasks
 from storage.told import tell_of_task
@@ -92,8 +93,7 @@ def event_row(
 
 def note_row(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows of the trail."""
-    if rows:
-        connection.execute(insert(contact_events), list(rows))
+    insert_rows(connection, contact_events, rows)
 
 
 def task_of(connection: Connection, task_id: str) -> Task:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
@@ -40,6 +40,7 @@ from crm.contacts.rules import Rules, next_try, rules_from, rules_to
 from crm.contacts.rules import check as check_rules
 from crm.hooks.events import Event
 from crm.tasks.tasks import TaskKind, TaskState
+from storage.bulk import insert_rows
 from storage.cases import stopping, stops_contact
 from storage.contact_rows import (
     close_row,
@@ -282,13 +283,9 @@ def _contacts(
                     "closed_by_name": "",
                 }
             )
-        connection.execute(insert(tasks), made_tasks)
-        rows = _upsert(connection, due_contacts).values(made)
-        fresh = set(
-            connection.execute(
-                rows.on_conflict_do_nothing(index_elements=["open_key"]).returning(due_contacts.c.id)
-            ).scalars()
-        )
+        insert_rows(connection, tasks, made_tasks)
+        insert_rows(connection, due_contacts, made, known_stay=True)
+        fresh = _there(connection, due_contacts, [str(one["id"]) for one in made])
         lost = [one["task_id"] for one in made if one["id"] not in fresh]
         if lost:  # another process was first
             connection.execute(delete(tasks).where(tasks.c.id.in_(lost)))
@@ -306,6 +303,10 @@ def _contacts(
                 if one["id"] not in lost:
                     tell_of_task(connection, Event.TASK_CREATED, task_of(connection, one["id"]), at=now)
     return found, fresh
+
+
+def _there(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:
+    return set(connection.execute(select(table.c.id).where(table.c.id.in_(ids))).scalars())
 
 
 def _open_of(connection: Connection, ids: Collection[str]) -> dict[str, Contact]:
@@ -352,14 +353,8 @@ def _reasons(
                     "closed_why": {},
                 }
             )
-    added = set(
-        connection.execute(
-            _upsert(connection, contact_reasons)
-            .values(rows)
-            .on_conflict_do_nothing(index_elements=["occasion"])
-            .returning(contact_reasons.c.id)
-        ).scalars()
-    )
+    insert_rows(connection, contact_reasons, rows, known_stay=True)
+    added = _there(connection, contact_reasons, [row["id"] for row in rows])
     kept = [row for row in rows if row["id"] in added]
     note_row(
         connection,
