@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientResponse, ClientSession, CookieJar
@@ -45,6 +46,7 @@ from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook
+from config.books.survey_results import SurveyResultBook
 from config.books.surveys import SurveyBook
 from config.desk import HouseDesk
 from config.lists.erased_files import ErasedFiles
@@ -459,6 +461,7 @@ async def open_office(
         appointments=AppointmentBook(
             database, WorkingTime.from_options(CalendarOptions()), AppointmentOptions()
         ),
+        survey_results=SurveyResultBook(database, ZoneInfo("Asia/Shanghai")),
         surveys=SurveyBook(
             database, WorkingTime.from_options(CalendarOptions()), dealership="示例汽车服务中心"
         ),

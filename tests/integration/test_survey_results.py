@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from access.permissions import Role
 from access.users import Principal, User, Via
 from config.books.survey_seed import seed
 from crm.surveys.questionnaires import Channel
+from crm.surveys.responses import ResponseState
 from crm.surveys.results import Outcome, QuestionResult, ResultsWanted, SplitBy
 from storage import customers, responses, users, vehicles
 from storage.database import Database
@@ -215,3 +217,105 @@ def test_an_agent_counts_only_whom_he_may_see(house: House) -> None:
 
     assert counts(own) == (3, len(HAPPY))
     assert counts(other) == (0, 0)
+
+
+def test_every_figure_opens_as_many_rows_as_it_counts(house: House) -> None:
+    """Many responses by seed, paged through by twos."""
+    random = Random(20260401)
+    for number in range(14):
+        one = house.begin(f"many-{number}", house.vehicle if random.random() < 0.7 else None)
+        end = random.choice(["finish", "finish", "break_off", "decline", ""])
+        mark = random.randint(1, 5)
+        house.fill(
+            one,
+            {**HAPPY, "overall": mark, "recommend": random.randint(0, 10)}
+            if end == "finish"
+            else {"overall": mark},
+        )
+        if end:
+            more = {} if end == "finish" else {"why": "没时间"}
+            house.end(one, getattr(responses, end), **more)
+
+    def rows(**more: Any) -> int:
+        found, after = 0, None
+        while True:
+            page, after = read(house, list_responses, wanted=wanted(house, **more), after=after, limit=2)
+            found += len(page)
+            if after is None:
+                return found
+
+    (whole,) = read(house, outcomes, wanted=wanted(house))
+    assert whole.begun == 14 == rows()
+    for state in ("finished", "broken_off", "declined"):
+        assert getattr(whole, state) == rows(state=ResponseState(state))
+    assert 0 < whole.dissatisfied == rows(dissatisfied=True)
+    now = house.clock.now()
+    months = [("earlier", now - timedelta(days=40)), ("now", now - timedelta(days=2))]
+    (month,) = read(house, outcomes, wanted=wanted(house), by=SplitBy.MONTH, months=months)
+    assert (month.of, month.begun) == ("now", 14)
+    for by in (SplitBy.MODEL, SplitBy.ADVISOR, SplitBy.AGENT, SplitBy.CHANNEL, SplitBy.VERSION):
+        for line in read(house, outcomes, wanted=wanted(house), by=by):
+            value = {SplitBy.VERSION: int, SplitBy.CHANNEL: Channel}.get(by, str)(line.of)
+            assert line.begun == rows(**{by.value: value})
+            assert line.dissatisfied == rows(**{by.value: value, "dissatisfied": True})
+    results = read(house, question_results, wanted=wanted(house))
+    given = read(house, distributions, wanted=wanted(house), questions=[one.question for one in results])
+    for one in results:
+        assert one.answered == rows(question=one.question)
+        assert one.scored == rows(question=one.question, scored=True)
+        assert one.dissatisfied == rows(question=one.question, dissatisfied=True)
+        for answer, count in given[one.question].items():
+            assert count == rows(question=one.question, answer=answer)
+
+
+def test_words_are_found_in_chinese_and_numbers_in_them_stay_covered(house: House) -> None:
+    one = house.begin("words", house.vehicle)
+    house.fill(one, {**HAPPY, "improve": "等待太久，请打 13812345678"})
+    house.end(one, responses.finish)
+
+    def said(viewer: Principal, search: str) -> list[str]:
+        found, _after = house.database.read_now(
+            lambda c: verbatims(
+                c, viewer, wanted(house), ["improve"], search=search, limit=5, now=house.clock.now()
+            )
+        )
+        return [one.text for one in found]
+
+    assert said(house.manager, "等待太久") == ["等待太久，请打 13812345678"]
+    assert said(house.manager, "138") != []
+    assert said(house.manager, "价格") == []
+    blind = Principal(role=Role.AGENT, via=Via.SESSION, name="Li", user_id=None)
+    assert not blind.sees_numbers
+    assert "13812345678" not in said(blind, "")[0]
+    assert said(blind, "138") == []
+
+
+def test_answers_of_a_restricted_customer_are_not_told_by_small_groups(house: House) -> None:
+    filled(house)
+    house.database.write_now(
+        lambda c: c.execute(
+            update(customer_rows).where(customer_rows.c.id == house.customer).values(secrecy="restricted")
+        )
+    )
+    agent = Principal(role=Role.AGENT, via=Via.SESSION, name="Li", user_id=None)
+
+    def rows(viewer: Principal, **more: Any) -> Any:
+        return house.database.read_now(
+            lambda c: list_responses(c, viewer, wanted(house, **more), limit=50, now=house.clock.now())
+        )[0]
+
+    (whole,) = house.database.read_now(lambda c: outcomes(c, agent, wanted(house), now=house.clock.now()))
+    assert (whole.begun, whole.closed, whole.hidden) == (3, 3, True)
+    assert [(one.id, one.name != "王建国", one.total, one.dissatisfied) for one in rows(agent)] == [
+        ("", True, None, False)
+    ] * 3
+    assert rows(agent, dissatisfied=True) == []
+    assert len(rows(house.manager, dissatisfied=True)) == 1
+    for number in range(3):
+        house.begin(f"more-{number}", None)
+    (told,) = rows(agent, dissatisfied=True)
+    assert (told.name, told.begun_at, told.closed) == ("", None, True)
+    found, _after = house.database.read_now(
+        lambda c: verbatims(c, agent, wanted(house), ["improve"], limit=5, now=house.clock.now())
+    )
+    assert found == []
