@@ -232,7 +232,9 @@ def _cases(sqlite: bool, count: int) -> tuple[str, str, str]:
         return f"date('{DAY}', (-({back})) || ' days')" if sqlite else f"(date '{DAY}' - (({back})::int))"
 
     maintenance, handed, served, inspected = (count * share // 100 for share in _SHARES)
-    handed_cases, served_cases, due_cases = [], [], []
+    handed_cases: list[str] = []
+    served_cases: list[str] = []
+    due_cases: list[str] = []
     at = 0
 
     def put(cases: list[str], number: int, value: str) -> None:

@@ -77,6 +77,7 @@ __all__ = [
     "rules_of",
     "save_rules",
     "tries_of",
+    "withdraw_reason",
 ]
 
 _RULES: Final = "contact_rules"
@@ -480,6 +481,16 @@ def end_reasons(
         else:
             rebundle(connection, contact, open_ones)
     return len(ended)
+
+
+def withdraw_reason(connection: Connection, reason_id: str, why: Mapping[str, Any], now: datetime) -> None:
+    """End a reason that came too early, and leave its occasion free: the same event makes it again when it is time."""
+    if end_reasons(connection, [reason_id], ReasonState.CANCELLED, why, now):
+        connection.execute(
+            update(contact_reasons)
+            .where(contact_reasons.c.id == reason_id)
+            .values(occasion=f"withdrawn:{reason_id}")
+        )
 
 
 # -- what people do -----------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from crm.maintenance.forecast import Forecast, Stage
 from crm.maintenance.plans import Plan, add_months, plan_for
 from crm.records.vehicles import Role, VehicleState
 from storage import contacts, maintenance
-from storage.tables.contacts import contact_reasons, due_runs
+from storage.tables.contacts import contact_reasons, due_contacts, due_runs
 from storage.tables.records import customers, service_visits, vehicle_people, vehicles
 from telephony.hours import WorkingTime
 
@@ -486,6 +486,15 @@ _PARTS: Final[Mapping[str, Part]] = {
 # -- between the days ---------------------------------------------------------------------------------
 
 
+def _is_early(vehicle: RowMapping, tries: int, today: date, plans: Sequence[Plan]) -> bool:
+    """Whether nobody has tried to call yet and the vehicle is due later than its plan's lead reaches."""
+    due_on = vehicle["next_due_on"]
+    if due_on is None or tries:
+        return False
+    lead = plan_for(plans, vehicle["brand"], vehicle["model"]).lead_days
+    return bool(due_on > today + timedelta(days=lead))
+
+
 def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: int = SHARE) -> int:
     """Reckon marked vehicles anew; what was done or sold meanwhile stops its reminders, what came due makes one.
 
@@ -503,13 +512,17 @@ def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: 
             contact_reasons.c.kind,
             contact_reasons.c.why,
             contact_reasons.c.created_at,
-        ).where(
+            due_contacts.c.tries,
+        )
+        .join(due_contacts, due_contacts.c.id == contact_reasons.c.contact_id)
+        .where(
             contact_reasons.c.vehicle_id.in_(ids),
             contact_reasons.c.state == ReasonState.OPEN,
             contact_reasons.c.kind.in_([one.value for one in VEHICLE_KINDS]),
         )
     ).all()
     by_id = {row["id"]: row for row in rows}
+    known = maintenance.plans(connection)
     for one in standing:
         state = by_id[one.vehicle_id]["state"]
         if state != VehicleState.OWNED:
@@ -523,6 +536,9 @@ def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: 
         if forecast.base_on > before:
             why = {"code": "fulfilled", "on": forecast.base_on.isoformat()}
             contacts.end_reasons(connection, [one.id], ReasonState.CANCELLED, why, now)
+        elif _is_early(by_id[one.vehicle_id], one.tries, hours.date_of(now), known):
+            # Nobody has spoken of it: it comes again when its day comes.
+            contacts.withdraw_reason(connection, one.id, {"code": "later"}, now)
     rules = contacts.rules_of(connection)
     today = hours.date_of(now)
     day = Day(
@@ -531,7 +547,7 @@ def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: 
         now=now,
         hours=hours,
         rules=rules,
-        plans=maintenance.plans(connection),
+        plans=known,
     )
     due = []
     for row in rows:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any
 
 import pytest
 from fixtures_cases import ZONE, CaseHouse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from crm.contacts.contacts import (
@@ -28,9 +32,11 @@ from crm.records.purchases import ServiceVisit, VisitKind
 from crm.records.vehicles import Role, VehicleState
 from crm.tasks.tasks import TaskState
 from storage import contacts, customers, due, history, maintenance, merging, tasks, vehicles
+from storage.database import Database
 from storage.tables.cases import cases as case_rows
-from storage.tables.contacts import due_contacts
+from storage.tables.contacts import contact_events, contact_reasons, due_contacts
 from storage.tables.records import customers as customer_rows
+from storage.tables.tasks import tasks as task_rows
 from telephony.hours import WorkingTime
 
 #: The calendar of China: holidays, make-up workdays.
@@ -168,6 +174,54 @@ def test_a_reminder_comes_with_its_lead_and_goes_when_the_work_is_done(house: Ca
     assert (ended.state, ended.result) == (ContactState.CLOSED, Result.CANCELLED)
     task = house.database.read_now(lambda c: tasks.get_task(c, found.task_id))
     assert task.state is TaskState.CANCELLED
+
+
+def test_a_reminder_nobody_spoke_of_waits_when_the_forecast_moves_on(house: CaseHouse) -> None:
+    deliver(house, date(2026, 2, 26))
+    settle(house, at(6, 16, 11))
+    generate(house, at(6, 17))
+    first = contact(house)
+
+    def read(connection: Any) -> None:  # driven 10 a day: by kilometres not before the date, 26 August
+        maintenance.add_reading(
+            connection,
+            house.vehicle,
+            1_130,
+            date(2026, 6, 18),
+            source="customer",
+            by=house.agent,
+            now=at(6, 18),
+            today=date(2026, 6, 18),
+        )
+
+    house.database.write_now(read)
+    settle(house, at(6, 18, 9))
+    ended = house.database.read_now(lambda c: contacts.reasons_of(c, [first.id]))[first.id][0]
+    assert (ended.state, ended.closed_why) == (ReasonState.CANCELLED, {"code": "later"})
+    assert generate(house, at(8, 11))["maintenance"] == 0
+    assert generate(house, at(8, 12))["maintenance"] == 1
+    assert contact(house).due_at == at(8, 26, 18)
+
+
+def test_a_reminder_somebody_tried_stays_when_the_forecast_moves_on(house: CaseHouse) -> None:
+    deliver(house, date(2026, 2, 26))
+    settle(house, at(6, 16, 11))
+    generate(house, at(6, 17))
+    close(house, contact(house), Result.NOT_REACHED, at(6, 17, 10), call_id="C1")
+    house.database.write_now(
+        lambda c: maintenance.add_reading(
+            c,
+            house.vehicle,
+            1_130,
+            date(2026, 6, 18),
+            source="customer",
+            by=house.agent,
+            now=at(6, 18),
+            today=date(2026, 6, 18),
+        )
+    )
+    settle(house, at(6, 18, 9))
+    assert kinds(house, contact(house)) == [(ReasonKind.FIRST_MAINTENANCE, ReasonState.OPEN)]
 
 
 @pytest.mark.parametrize("state", [VehicleState.SOLD, VehicleState.SCRAPPED, VehicleState.MOVED])
@@ -382,3 +436,140 @@ def test_what_becomes_known_after_its_day_was_made_is_called_that_day(house: Cas
     settle(house, at(6, 16, 21))
     generate(house, at(6, 17))
     assert len(kinds(house, contact(house))) == 2
+
+
+def _fleet(house: CaseHouse, count: int) -> list[str]:
+    """So many customers with a vehicle each, handed over on 12 June."""
+
+    def work(connection: Any) -> list[str]:
+        ids: list[str] = []
+        for number in range(count):
+            person = customers.add_customer(connection, name=f"车主{number}", now=house.clock.now())
+            car = vehicles.add_vehicle(
+                connection, brand="VW", model="Golf", delivered_on=date(2026, 6, 12), now=house.clock.now()
+            )
+            vehicles.add_person(connection, car.id, person.id, Role.OWNER, house.clock.now())
+            ids.append(person.id)
+        return ids
+
+    made: list[str] = house.database.write_now(work)
+    return made
+
+
+def _made(house: CaseHouse) -> tuple[list[str], int, int]:
+    def work(connection: Any) -> tuple[list[str], int, int]:
+        keys = connection.execute(select(due_contacts.c.customer_id)).scalars().all()
+        reasons = connection.execute(select(contact_reasons.c.id)).all()
+        open_tasks = connection.execute(select(task_rows.c.id).where(task_rows.c.kind == "contact")).all()
+        return sorted(keys), len(reasons), len(open_tasks)
+
+    found: tuple[list[str], int, int] = house.database.read_now(work)
+    return found
+
+
+def test_two_processes_at_once_make_each_contact_once(house: CaseHouse) -> None:
+    ids = _fleet(house, 30)
+    other = Database(house.database.url)
+    start = threading.Barrier(2)
+
+    def work(database: Database) -> None:
+        start.wait()
+        while database.write_now(lambda c: due.run_share(c, at(6, 16), HOURS, limit=4)):
+            pass
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for one in [pool.submit(work, house.database), pool.submit(work, other)]:
+                one.result(timeout=60)
+    finally:
+        other.close()
+    assert _made(house) == (sorted(ids), 30, 30)
+    assert house.database.read_now(lambda c: due.runs(c))[0]["counts"]["delivered"] == 30
+
+
+def test_two_processes_give_the_same_reasons_at_once(house: CaseHouse) -> None:
+    ids = _fleet(house, 20)
+    both = [
+        NewReason(kind=ReasonKind.CUSTOM, occasion=f"both {one}", customer_id=one, due_at=at(6, 20))
+        for one in ids
+    ]
+    other = Database(house.database.url)
+    start = threading.Barrier(2)
+
+    def work(database: Database) -> int:
+        start.wait()
+        added: int = database.write_now(lambda c: contacts.add_reasons(c, both, at(6, 16)))
+        return added
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(work, house.database), pool.submit(work, other)]
+            assert sum(one.result(timeout=60) for one in done) == 20
+    finally:
+        other.close()
+    assert _made(house) == (sorted(ids), 20, 20)
+
+
+def test_a_day_that_was_cut_off_between_shares_goes_on(house: CaseHouse) -> None:
+    ids = _fleet(house, 10)
+    assert house.database.write_now(lambda c: due.run_share(c, at(6, 16), HOURS, limit=3))
+
+    def cut(connection: Any) -> None:
+        due.run_share(connection, at(6, 16), HOURS, limit=3)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):  # cut off within a share: nothing of it stays
+        house.database.write_now(cut)
+    assert len(_made(house)[0]) == 3
+    assert generate(house, at(6, 16, 9), limit=3)["delivered"] == 10
+    assert _made(house) == (sorted(ids), 10, 10)
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "cancel", "close"]), st.integers(0, 1), st.integers(0, 4), st.integers(1, 9)
+    ),
+    max_size=9,
+)
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+@given(steps=_STEPS)
+def test_whatever_comes_and_goes_one_contact_with_the_earliest_deadline(
+    house: CaseHouse, steps: list[tuple[str, int, int, int]]
+) -> None:
+    ids = _fleet(house, 2)
+    open_ones: dict[str, dict[str, datetime]] = {one: {} for one in ids}
+    used: set[str] = set()
+    events = 0
+    for step, whose, place, day in steps:
+        customer = ids[whose]
+        occasion = f"{customer}:{place}"
+        if step == "add":
+            add(house, occasion, customer_id=customer, due_at=at(7, day))
+            if occasion not in used:
+                events += 1 if open_ones[customer] else 2  # opened, reason added
+                open_ones[customer][occasion] = at(7, day)
+                used.add(occasion)
+        elif step == "cancel":
+            house.database.write_now(
+                lambda c, occasion=occasion: contacts.cancel_reasons(
+                    c, occasion=occasion, kinds=[ReasonKind.CUSTOM], why={"code": "x"}, now=at(6, 16)
+                )
+            )
+            if open_ones[customer].pop(occasion, None):
+                events += 1 if open_ones[customer] else 2  # reason cancelled, closed
+        elif open_ones[customer]:
+            close(house, contact(house, customer), Result.DONE, at(6, 17))
+            open_ones[customer] = {}
+            events += 2  # tried, closed
+        for one in ids:
+            found = house.database.read_now(lambda c, one=one: contacts.open_contact_of(c, one))
+            assert (found.due_at if found else None) == min(open_ones[one].values(), default=None)
+    mine = select(due_contacts.c.id).where(due_contacts.c.customer_id.in_(ids))
+    trail = house.database.read_now(
+        lambda c: c.execute(select(contact_events.c.id).where(contact_events.c.contact_id.in_(mine))).all()
+    )
+    assert len(trail) == events
