@@ -71,6 +71,7 @@ from config.retention import Retention
 from config.schedule import Ticks
 from config.secrets import switch_secrets
 from config.settings import Settings
+from config.survey_menu import HouseSurveys
 from config.survey_ticks import SurveyTicks
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
 from crm.records.matching import decide
@@ -270,6 +271,7 @@ class Service:
         # The menus.
         directory = CustomerDirectory(self.database)
         self.journal.foresee(directory.foresee)
+        prompts = menus.load_prompts(settings)
         self.host = Host(
             menus=menus.load_menus(settings),
             ports=Ports(
@@ -287,9 +289,10 @@ class Service:
                 suppression=HouseSuppression(self.database),
                 texts=NoTexts(),
                 appointments=HouseAppointments(self.database, self.hours, settings.crm.appointments),
+                surveys=HouseSurveys(self.database, self.hours, prompts.has),
             ),
             journal=menus.SafeJournal(self.journal),
-            book=menus.load_prompts(settings),
+            book=prompts,
             limits=menus.limits(settings),
             number_of=self.read_number,
             clock=self.clock,

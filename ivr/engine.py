@@ -27,6 +27,7 @@ from ivr.ports import (
     AskOptOut,
     AskQueue,
     AskServant,
+    AskSurvey,
     AskTask,
     AskText,
     Done,
@@ -39,6 +40,7 @@ from ivr.ports import (
     Registered,
     Reply,
     Servant,
+    Surveyed,
     Working,
 )
 from ivr.routes import Route, ToAgent, ToFallback, ToHangUp, ToQueue, ToVoicemail
@@ -181,11 +183,26 @@ _REPLIES: Final[Mapping[str, type[Reply]]] = {
     "offer_callback": QueueView,
     "person": Servant,
     "appointment": Appointed,
+    "survey": Surveyed,
     "callback": Registered,
     "opt_out": Done,
     "task": Done,
     "send_text": Done,
 }
+
+
+#: What a session knows of the survey it is in; a new one begins without them.
+_SURVEY_VALUES: Final = tuple(
+    f"survey_{name}" for name in ("response", "question", "sound", "most", "zero", "stopped")
+)
+
+
+def hung_up(flow: Flow, session: Session, limits: Limits, now: datetime) -> AskSurvey | None:
+    """What is to be done for a caller who hung up: a survey he was in is stopped."""
+    step = flow.nodes[session.node]
+    if not isinstance(step, steps.Survey) or not session.values.get("survey_response"):
+        return None
+    return _Run(flow, session, limits, now).survey(step, "stop", why="hung_up")
 
 
 def start(flow: Flow, opening: Opening, limits: Limits, now: datetime) -> Turn:
@@ -410,6 +427,9 @@ class _Run:
                     if wanted is not None:
                         return self._ask(wanted)
                     node = step.otherwise
+                case steps.Survey():
+                    self.values = {k: v for k, v in self.values.items() if k not in _SURVEY_VALUES}
+                    return self._ask(self.survey(step, "begin"))
                 case steps.Callback() | steps.OptOut() | steps.CreateTask() | steps.SendText():
                     request = self._request(step)
                     if request is not None:
@@ -514,6 +534,76 @@ class _Run:
         self._step_note("", step.act if reply.ok else f"no_{step.act}")
         return step.next if reply.ok else step.none
 
+    def survey(self, step: steps.Survey, act: str, *, keys: str = "", why: str = "") -> AskSurvey:
+        """What the house is asked to do with the survey the caller is in."""
+        return AskSurvey(
+            call_id=self.session.call_id,
+            questionnaire=step.questionnaire,
+            act=act,
+            language=self.language,
+            customer_id=None if self.customer is None else self.customer.customer_id,
+            response_id=str(self.values.get("survey_response") or ""),
+            question=str(self.values.get("survey_question") or ""),
+            keys=keys,
+            why=why,
+        )
+
+    def _ask_again(self, step: steps.Survey) -> Turn:
+        most = int(self.values.get("survey_most") or 1)
+        self._say((Sentence(key=str(self.values["survey_sound"])),))
+        if most > 1:
+            self._say(step.number_prompt)
+        return self._keys(most, step.seconds)
+
+    def _surveyed(self, step: steps.Survey, reply: Input) -> Turn:
+        stopped = self.values.get("survey_stopped")
+        if not isinstance(reply, Surveyed):
+            self._step_note("", "no_answer")
+            return self.enter(step.person if stopped == "person" and step.person else step.otherwise)
+        if reply.state == "asked" and not stopped:
+            if reply.refused and self.misses >= (step.tries or self.limits.tries):
+                self.values["survey_stopped"] = "no_answer"
+                return self._ask(self.survey(step, "stop", why="no_answer"))
+            if reply.refused:
+                self._say(step.invalid)
+            else:
+                self.misses = 0
+            self.values["survey_response"] = reply.response_id
+            self.values["survey_question"] = reply.question
+            self.values["survey_sound"] = reply.sound
+            self.values["survey_most"] = reply.most
+            self.values["survey_zero"] = int(reply.zero)
+            return self._ask_again(step)
+        self.values["survey_response"] = None  # over: a caller who hangs up now breaks nothing off
+        outcome = f"survey_{reply.state}"
+        self._note(FactKind.IVR_STEP, node=self.node, keys="", outcome=outcome, skipped=reply.skipped or None)
+        if stopped == "person" and step.person is not None:
+            return self.enter(step.person)
+        if reply.state == "finished":
+            return self.enter(step.next)
+        return self.enter(step.partly if reply.state == "broken_off" else step.otherwise)
+
+    def _survey_keys(self, step: steps.Survey, given: Typed) -> Turn:
+        """An answer, the key to a person, or nothing: asked again as long as the flow is patient."""
+        self.steps += 1
+        if self.steps > self.limits.max_steps:
+            self._step_note(given.keys, "too_many_steps")
+            return self._end(ToFallback(why="too_many_steps"))
+        if given.keys == "0" and step.person is not None and not self.values.get("survey_zero"):
+            self._step_note("0", "chosen")
+            self.values["survey_stopped"] = "person"
+            return self._ask(self.survey(step, "stop", why="person"))
+        self.misses += 1  # taken back where the house takes the answer
+        if given.keys or given.hash:  # # alone passes over what may be left out
+            self._step_note(given.keys, "answered")
+            return self._ask(self.survey(step, "answer", keys=given.keys))
+        self._step_note("", "missing")
+        if self.misses >= (step.tries or self.limits.tries):
+            self.values["survey_stopped"] = "no_answer"
+            return self._ask(self.survey(step, "stop", why="no_answer"))
+        self._say(step.missing)
+        return self._ask_again(step)
+
     # --- inputs
 
     def typed(self, step: steps.Step, given: Typed) -> Turn:
@@ -533,6 +623,8 @@ class _Run:
                 return self.enter(step.next)
             case steps.Gather():
                 return self._gathered(step, given)
+            case steps.Survey():
+                return self._survey_keys(step, given)
             case steps.Notice():
                 return self._noticed(step, given)
             case steps.OfferCallback():
@@ -601,6 +693,8 @@ class _Run:
                 return self._served(step, reply)
             case steps.Appointment():
                 return self.enter(self._appointed(step, reply))
+            case steps.Survey():
+                return self._surveyed(step, reply)
             case steps.Callback():
                 return self.enter(self._registered(step, reply))
             case steps.OptOut():

@@ -408,6 +408,36 @@ class Appointment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """Ask the questions of an approved questionnaire that keys can answer, one after the other.
+
+    Every answer is stored before the next question is asked; whatever ends it, what was answered is kept.
+    """
+
+    kind: ClassVar[str] = "survey"
+    questionnaire: str
+    #: Said before a number that # ends.
+    number_prompt: Prompt
+    invalid: Prompt
+    missing: Prompt
+    #: Everything that had to be answered is.
+    next: str
+    #: It ended before: a question keys cannot answer, no prompt, or too many wrong or missing keys.
+    partly: str
+    #: There is nothing to ask, or nobody could tell.
+    otherwise: str
+    #: Where 0 leads; None: nowhere.
+    person: str | None = None
+    seconds: float | None = None
+    tries: int | None = None
+
+    def targets(self) -> Iterator[str]:
+        yield from (self.next, self.partly, self.otherwise)
+        if self.person is not None:
+            yield self.person
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HangUp:
     """Say goodbye. Ends the flow and the call."""
 
@@ -439,6 +469,7 @@ Step: TypeAlias = (
     | SendText
     | CreateTask
     | Appointment
+    | Survey
     | HangUp
 )
 

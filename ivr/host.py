@@ -40,6 +40,7 @@ from ivr.ports import (
     AskOptOut,
     AskQueue,
     AskServant,
+    AskSurvey,
     AskTask,
     AskText,
     Done,
@@ -258,6 +259,9 @@ class Host:
                 turn = engine.resume(flow, turn.session, given, self._limits, self._clock.now())
         except LineGone:
             self.counts.hung_up += 1
+            left = engine.hung_up(flow, turn.session, self._limits, self._clock.now())
+            if left is not None:
+                await self._reply(left)
             ended = call.note(
                 FactKind.IVR_ENDED,
                 self._clock.now(),
@@ -446,6 +450,10 @@ class Host:
                 if ports.appointments is None:
                     raise Unavailable("This house books nothing by keypad.")
                 return await ports.appointments.appoint(question, now)
+            case AskSurvey():
+                if ports.surveys is None:
+                    raise Unavailable("This house asks nothing by keypad.")
+                return await ports.surveys.survey(question, now)
             case AskHours() | AskQueue():
                 raise Unavailable("answered from memory")
 

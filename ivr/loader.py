@@ -359,6 +359,7 @@ def _prompt(reading: _Reading, node: yaml.Node, where: str, *, inner: bool = Fal
 
 _INVALID: Final[Prompt] = (Sentence(key="invalid_key"),)
 _MISSING: Final[Prompt] = (Sentence(key="no_key"),)
+_NUMBER: Final[Prompt] = (Sentence(key="survey_hash"),)
 
 _SECONDS = _Field(read=partial(_number, 1, 60, False), required=False)
 _TRIES = _Field(read=partial(_number, 1, 10, True), required=False)
@@ -524,6 +525,21 @@ FIELDS: Final[Mapping[str, tuple[type[Step], Mapping[str, _Field]]]] = {
             "otherwise": _TARGET,
         },
     ),
+    "survey": (
+        steps.Survey,
+        {
+            "questionnaire": _Field(read=_name),
+            "number_prompt": _Field(read=_prompt, required=False, default=_NUMBER),
+            "invalid": _Field(read=_prompt, required=False, default=_INVALID),
+            "missing": _Field(read=_prompt, required=False, default=_MISSING),
+            "next": _TARGET,
+            "partly": _TARGET,
+            "otherwise": _TARGET,
+            "person": _OTHERWISE,
+            "seconds": _SECONDS,
+            "tries": _TRIES,
+        },
+    ),
     "hangup": (steps.HangUp, {"prompt": _NO_PROMPT}),
 }
 
@@ -570,6 +586,9 @@ def _complete(reading: _Reading, node: yaml.Node, name: str, kind: str, values: 
             _check_default(reading, node, values[prompt])
         if kind == "menu" and not values["keys"]:
             reading.wrong(node, f"menu {name} has no keys", "at least one key")
+    if kind == "survey":
+        for prompt in ("number_prompt", "invalid", "missing"):
+            _check_default(reading, node, values[prompt])
     if kind == "gather":
         digits = values.pop("digits")
         if isinstance(digits, tuple):
@@ -590,7 +609,7 @@ def _complete(reading: _Reading, node: yaml.Node, name: str, kind: str, values: 
 
 
 def _check_default(reading: _Reading, node: yaml.Node, prompt: object) -> None:
-    if prompt is _INVALID or prompt is _MISSING:
+    if prompt is _INVALID or prompt is _MISSING or prompt is _NUMBER:
         for piece in prompt:
             if isinstance(piece, Sentence):
                 _sentence(reading, node, piece.key)

@@ -216,6 +216,44 @@ class Appointed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AskSurvey:
+    """Begin a survey, keep an answer, or end it early; durably, and again is harmless. Reply: Surveyed.
+
+    `act`: begin, answer, stop. Where `keys` cannot be an answer, the same question comes back, `refused`.
+    """
+
+    call_id: str
+    questionnaire: str
+    act: str
+    language: str
+    customer_id: str | None
+    response_id: str = ""
+    question: str = ""
+    keys: str = ""
+    #: Why it is stopped: person, no_answer, hung_up.
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surveyed:
+    """Where a survey is; all answered before is durable."""
+
+    #: asked, finished, broken_off, or none: nothing can be asked.
+    state: str
+    response_id: str = ""
+    #: The question to ask now, the key of its sound, and how many keys its longest answer has.
+    question: str = ""
+    sound: str = ""
+    most: int = 1
+    #: 0 is one of its answers, so it leads to no person.
+    zero: bool = False
+    #: The keys before were no answer.
+    refused: bool = False
+    #: Questions passed over because keys cannot answer them or they have no prompt.
+    skipped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
     ok: bool
 
@@ -236,8 +274,9 @@ Question: TypeAlias = (
     | AskOptOut
     | AskText
     | AskAppointment
+    | AskSurvey
 )
-Reply: TypeAlias = Found | Working | QueueView | Servant | Registered | Appointed | Done | NoAnswer
+Reply: TypeAlias = Found | Working | QueueView | Servant | Registered | Appointed | Surveyed | Done | NoAnswer
 
 
 # --- ports ------------------------------------------------------------------------------------------
@@ -288,6 +327,12 @@ class Appointments(Protocol):
     """Appointments of customers; durable when it returns, and once per call however often it is asked."""
 
     async def appoint(self, request: AskAppointment, now: datetime) -> Appointed: ...
+
+
+class Surveys(Protocol):
+    """Questionnaires by keypad; durable when it returns, and the same call never begins a second response."""
+
+    async def survey(self, request: AskSurvey, now: datetime) -> Surveyed: ...
 
 
 class TextSender(Protocol):
@@ -370,3 +415,5 @@ class Ports:
     texts: TextSender
     #: None: a house that books nothing by keypad.
     appointments: Appointments | None = None
+    #: None: a house that asks nothing by keypad.
+    surveys: Surveys | None = None

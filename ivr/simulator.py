@@ -43,6 +43,7 @@ from ivr.ports import (
     AskOptOut,
     AskQueue,
     AskServant,
+    AskSurvey,
     AskTask,
     AskText,
     Calendar,
@@ -57,6 +58,7 @@ from ivr.ports import (
     Registered,
     Reply,
     Servant,
+    Surveyed,
 )
 from ivr.routes import ToFallback, route_word
 from ivr.session import session_from_json, session_to_json
@@ -133,6 +135,8 @@ class Case:
     #: Free times for an appointment, and the one the caller has.
     times: tuple[datetime, ...] = ()
     appointment: datetime | None = None
+    #: Questions of a survey, by the key of their sound, with the keys each takes.
+    survey: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     expect: tuple[str, ...] = ()
 
@@ -189,6 +193,8 @@ def answer(question: Question, case: Case, stage: Stage) -> Reply:
             return Done(ok=True)
         case AskAppointment():
             return _appointed(question, case)
+        case AskSurvey():
+            return _surveyed(question, case)
 
 
 def _appointed(question: AskAppointment, case: Case) -> Appointed:
@@ -199,6 +205,41 @@ def _appointed(question: AskAppointment, case: Case) -> Appointed:
             return Appointed(ok=question.at in case.times, at=question.at)
         case _:
             return Appointed(ok=case.appointment is not None, at=case.appointment)
+
+
+def _surveyed(question: AskSurvey, case: Case) -> Surveyed:
+    """The case's questions: each takes the keys in its list; an empty list: keys cannot answer it."""
+    names = list(case.survey)
+    if not names:
+        return Surveyed(state="none")
+    if question.act == "stop":
+        return Surveyed(state="broken_off", response_id="RESPONSE")
+    following = 0
+    if question.act == "answer":
+        following = names.index(question.question)
+        taken = question.keys in case.survey[question.question]
+        if taken:
+            following += 1
+        else:
+            return _asking(names[following], case, refused=True)
+    for name in names[following:]:
+        if case.survey[name]:
+            return _asking(name, case)
+        return Surveyed(state="broken_off", response_id="RESPONSE", skipped=1)
+    return Surveyed(state="finished", response_id="RESPONSE")
+
+
+def _asking(name: str, case: Case, *, refused: bool = False) -> Surveyed:
+    keys = case.survey[name]
+    return Surveyed(
+        state="asked",
+        response_id="RESPONSE",
+        question=name,
+        sound=name,
+        most=max(len(one) for one in keys),
+        zero="0" in keys,
+        refused=refused,
+    )
 
 
 def _known(customer: CaseCustomer) -> Known:
@@ -309,6 +350,7 @@ def describe(event: Command | WaitKeys | Question | Reply | Finished) -> Iterato
             | AskText()
             | AskTask()
             | AskAppointment()
+            | AskSurvey()
         ):
             yield f"ask {type(event).__name__} " + " ".join(_parts(event))
         case _:
@@ -370,6 +412,9 @@ def read_case(text: str, file: str) -> Case:
             language=str(row.get("language") or ""),
             times=tuple(datetime.fromisoformat(str(one)) for one in row.get("times") or ()),
             appointment=datetime.fromisoformat(str(row["appointment"])) if row.get("appointment") else None,
+            survey={
+                str(name): tuple(str(one) for one in keys) for name, keys in (row.get("survey") or {}).items()
+            },
             inputs=tuple(str(keys) for keys in row.get("inputs") or ()),
             expect=tuple(str(line) for line in row.get("expect") or ()),
         )
@@ -398,6 +443,8 @@ def case_text(case: Case) -> str:
         row["times"] = [one.isoformat() for one in case.times]
     if case.appointment is not None:
         row["appointment"] = case.appointment.isoformat()
+    if case.survey:
+        row["survey"] = {name: list(keys) for name, keys in case.survey.items()}
     row["inputs"] = list(case.inputs)
     row["expect"] = list(case.expect)
     return yaml.safe_dump(row, allow_unicode=True, sort_keys=False, width=110)

@@ -33,6 +33,7 @@ from ivr.ports import (
     AskHours,
     AskQueue,
     AskServant,
+    AskSurvey,
     Done,
     FindByNumber,
     FindByTail,
@@ -44,6 +45,7 @@ from ivr.ports import (
     Registered,
     Reply,
     Servant,
+    Surveyed,
     Working,
 )
 from ivr.routes import ToAgent, ToFallback, ToHangUp, ToQueue, ToVoicemail, route_word
@@ -118,6 +120,18 @@ def reply_to(question: Question) -> st.SearchStrategy[Reply]:
             )
         case AskCallback():
             some = st.builds(Registered, promised_at=st.none() | moments, number=st.just("+8613800001111"))
+        case AskSurvey():
+            some = st.builds(
+                Surveyed,
+                state=st.sampled_from(["asked", "finished", "broken_off", "none"]),
+                response_id=st.just("RESPONSE"),
+                question=st.just("overall"),
+                sound=st.just("survey_service_overall"),
+                most=st.integers(1, 9),
+                zero=st.booleans(),
+                refused=st.booleans(),
+                skipped=st.integers(0, 3),
+            )
         case _:
             some = st.builds(Done, ok=st.booleans())
     return some | st.just(NoAnswer())
