@@ -5,12 +5,13 @@ Whoever acts on an older version than the newest is told so and changes nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, and_, func, insert, not_, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from access.ids import new_id
 from access.sentences import SOMEBODY, Sentence
@@ -131,14 +132,40 @@ def book(
 
     Raises BadAppointment, TimeTaken, CustomerNotFound, VehicleNotFound.
     """
-    if new.occasion:
-        known = (
-            connection.execute(select(appointments).where(appointments.c.occasion == new.occasion[:80]))
-            .mappings()
-            .first()
-        )
-        if known is not None:
-            return appointment_from(known)
+    known = _of_occasion(connection, new.occasion)
+    if known is not None:
+        return known
+    try:
+        with connection.begin_nested():
+            return _book(connection, new, now=now, by=by, hours=hours, options=options)
+    except (TimeTaken, IntegrityError):
+        # The same occasion at the same moment: the other one has the place, or the row.
+        known = _of_occasion(connection, new.occasion)
+        if known is None:
+            raise
+        return known
+
+
+def _of_occasion(connection: Connection, occasion: str) -> Appointment | None:
+    if not occasion:
+        return None
+    row = (
+        connection.execute(select(appointments).where(appointments.c.occasion == occasion[:80]))
+        .mappings()
+        .first()
+    )
+    return None if row is None else appointment_from(row)
+
+
+def _book(
+    connection: Connection,
+    new: NewAppointment,
+    *,
+    now: datetime,
+    by: Principal | None,
+    hours: WorkingTime,
+    options: AppointmentOptions,
+) -> Appointment:
     customer = customers.get_customer(connection, current_id(connection, new.customer_id))
     model = new.model
     if new.vehicle_id is not None:
@@ -222,8 +249,12 @@ def _place(
     now: datetime,
     hours: WorkingTime,
     over: bool,
+    instead_of: tuple[str, Sequence[datetime]] | None = None,
 ) -> tuple[WorkKind, Lane, list[datetime], bool]:
-    """Take a place: the kind, the lane, the cells taken, whether beyond capacity. Raises BadAppointment, TimeTaken."""
+    """Take a place: the kind, the lane, the cells taken, whether beyond capacity. Raises BadAppointment, TimeTaken.
+
+    `instead_of`: the lane and cells given back for it, so that they are free for the same appointment.
+    """
     kind = slots.kinds_of(connection)[work]
     if not kind.active:
         raise BadAppointment(
@@ -258,6 +289,15 @@ def _place(
             "The workshop takes no such work at this time. Nothing was booked; choose one of the free times.",
             field="starts_at",
         )
+    if instead_of is not None:
+        # All that may be touched, in one order: two who move into each other's place do not wait for each other.
+        old_lane, moments = instead_of
+        slots.hold(
+            connection,
+            {(old_lane, at) for at in moments}
+            | {(lane.id, one.at) for lane, ones in open_lanes for one in ones},
+        )
+        slots.give_back(connection, old_lane, moments)
     for lane, cells in open_lanes:
         try:
             with connection.begin_nested():
@@ -377,7 +417,6 @@ def _moved(
     if given.starts_at == before.starts_at and given.lane_id in (None, before.lane_id):
         raise BadAppointment("It is at this time already. Nothing was changed.", field="starts_at")
     # Its own place is free for itself: an hour later may overlap with what it holds now.
-    slots.give_back(connection, before.lane_id, _moments(row))
     kind, lane, cells, beyond = _place(
         connection,
         before.work,
@@ -387,6 +426,7 @@ def _moved(
         now=now,
         hours=hours,
         over=bool(given.overbook_reason.strip()),
+        instead_of=(before.lane_id, _moments(row)),
     )
     return {
         "starts_at": given.starts_at,

@@ -235,6 +235,21 @@ def take(connection: Connection, cells: Sequence[Cell], *, over: bool = False) -
     return beyond
 
 
+def hold(connection: Connection, places: Collection[tuple[str, datetime]]) -> None:
+    """Keep these cells (lane, time) from everybody else until the transaction ends; by lane, then time."""
+    for lane_id, at in sorted(places):
+        connection.execute(
+            _insert(connection, appointment_cells)
+            .values(lane_id=lane_id, at=at, taken=0)
+            .on_conflict_do_nothing()
+        )
+        connection.execute(
+            select(appointment_cells.c.taken)
+            .where(appointment_cells.c.lane_id == lane_id, appointment_cells.c.at == at)
+            .with_for_update()
+        )
+
+
 def give_back(connection: Connection, lane_id: str, moments: Sequence[datetime]) -> None:
     """One place less taken in each of these cells."""
     for at in sorted(moments):

@@ -40,7 +40,13 @@ INNER: Final = frozenset(
 #: Name of a place in a sentence to the texts that have a name for what stands there.
 WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "field": ("refusal.field.", "records.field.", "imports.field.", "corrections.field.", "refusal.case."),
+        "field": (
+            "refusal.field.",
+            "records.field.",
+            "imports.field.",
+            "corrections.field.",
+            "refusal.case.",
+        ),
         "fields": ("refusal.field.", "records.field.", "imports.field.", "corrections.field."),
         "columns": ("imports.field.",),
         "role": ("role.",),
@@ -59,6 +65,9 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "definition_kind": ("refusal.kind.",),
         "version_state": ("surveys.state.",),
         "version_steps": ("surveys.step.", "refusal."),
+        "appointment_state": ("appointments.state.",),
+        "appointment_step": ("appointments.step.",),
+        "appointment_steps": ("appointments.step.",),
         "list_kind": ("exports.kind.",),
         "target": ("refusal.target.",),
         "table": ("refusal.table.",),

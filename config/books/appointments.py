@@ -19,6 +19,7 @@ from crm.appointments.appointments import (
     AppointmentEvent,
     AppointmentNotFound,
     AppointmentRefused,
+    BadAppointment,
     NewAppointment,
     News,
     NewsKind,
@@ -250,6 +251,11 @@ class AppointmentBook:
             whose = open_customer(connection, viewer, current_id(connection, customer_id), now=entry.at)
             if vehicle_id is not None:
                 vehicles.get_vehicle(connection, vehicle_id)
+                people = vehicles.people_of(connection, vehicle_id)
+                if all(one.customer_id != whose.id for one in people):
+                    raise BadAppointment(
+                        "This vehicle is not one of the customer's. Nothing was saved.", field="vehicle_id"
+                    )
             made = appointment_days.add_news(
                 connection,
                 customer_id=whose.id,

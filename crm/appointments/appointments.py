@@ -282,16 +282,17 @@ def after(state: AppointmentState, step: Step) -> AppointmentState:
         if not steps:
             raise AppointmentRefused(
                 Sentence(
-                    "An appointment that is {state} is over. Book a new one. Nothing was changed.",
-                    state=state.value,
+                    "An appointment that is {appointment_state} is over. Book a new one. Nothing was changed.",
+                    appointment_state=state.value,
                 )
             )
         raise AppointmentRefused(
             Sentence(
-                "An appointment that is {state} does not allow '{step}'; it allows {allowed}. Nothing was changed.",
-                state=state.value,
-                step=step.value,
-                allowed=steps,
+                "An appointment that is {appointment_state} does not allow '{appointment_step}'; "
+                "it allows {appointment_steps}. Nothing was changed.",
+                appointment_state=state.value,
+                appointment_step=step.value,
+                appointment_steps=steps,
             ),
             allowed=steps,
         )

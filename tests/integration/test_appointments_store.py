@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +17,7 @@ from sqlalchemy import Connection, func, select
 from access.permissions import Role
 from access.users import Principal, Via
 from crm.appointments.appointments import (
+    Appointment,
     AppointmentChanged,
     AppointmentRefused,
     AppointmentState,
@@ -100,7 +103,7 @@ class House:
         )
 
 
-def book(connection: Connection, new: NewAppointment, now: datetime) -> appointments.Appointment:
+def book(connection: Connection, new: NewAppointment, now: datetime) -> Appointment:
     return appointments.book(connection, new, now=now, by=AGENT, hours=HOURS, options=OPTIONS)
 
 
@@ -112,7 +115,7 @@ def step(
     version: int | None = None,
     source: Source = Source.PAGE,
     **more: object,
-) -> appointments.Appointment:
+) -> Appointment:
     return appointments.take_step(
         connection,
         appointment_id,
@@ -249,6 +252,68 @@ def test_the_same_occasion_is_the_same_appointment(
 
     first, second = database.write_now(work)
     assert first == second
+
+
+def at_once(*works: Callable[[], str]) -> list[str]:
+    """What each came to: its answer, or its error."""
+    begin = threading.Barrier(len(works))
+    found = [""] * len(works)
+
+    def run(place: int) -> None:
+        begin.wait()
+        try:
+            found[place] = works[place]()
+        except Exception as error:
+            found[place] = repr(error)
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_the_same_occasion_at_once_is_the_same_appointment(
+    database: Database, clock: FrozenClock, house: House
+) -> None:
+    def ask() -> str:
+        new = house.new(occasion="keypad 1")
+        return database.write_now(lambda c: book(c, new, clock.now()).id)
+
+    first, second, third = at_once(ask, ask, ask)
+    kept = database.read_now(lambda c: c.execute(select(rows.c.id)).scalars().all())
+    assert [first, second, third] == [kept[0]] * 3
+    assert database.read_now(lambda c: c.execute(select(appointment_cells.c.taken)).scalars().all()) == [1]
+
+
+def test_two_who_move_into_each_others_lane_do_not_wait_for_each_other(
+    database: Database, clock: FrozenClock, house: House
+) -> None:
+    def prepare(connection: Connection) -> tuple[list[str], list[str]]:
+        lanes = [
+            slots.save_lane(connection, replace(house.lane, id="", name=name, capacity=2), now=NINE, new=True)
+            for name in ("东", "西")
+        ]
+        made = [
+            book(connection, house.new(who, lane_id=lane.id), clock.now()) for who, lane in enumerate(lanes)
+        ]
+        return [one.id for one in made], [one.id for one in lanes]
+
+    (first, second), lanes = database.write_now(prepare)
+
+    def move(appointment_id: str, lane_id: str) -> str:
+        return database.write_now(
+            lambda c: (
+                step(c, appointment_id, Step.MOVE, now=clock.now(), starts_at=NINE, lane_id=lane_id).lane_id
+            )
+        )
+
+    for there, here in (lanes[::-1], lanes) * 4:
+        ended = at_once(partial(move, first, there), partial(move, second, here))
+        assert ended == [there, here]
+    taken = database.read_now(lambda c: c.execute(select(appointment_cells.c.taken)).scalars().all())
+    assert list(taken) == [1, 1]
 
 
 def test_what_nobody_told_becomes_a_task_and_ends_with_the_telling(
