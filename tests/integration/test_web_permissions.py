@@ -46,6 +46,8 @@ PUBLIC = {
     ("GET", "/metrics"),
     ("GET", "/static/{name}"),
     ("GET", "/api/v1/openapi.json"),
+    ("GET", "/l/appointment/{token}"),
+    ("POST", "/l/appointment/{token}"),
     ("GET", "/l/case/{token}"),
     ("POST", "/l/case/{token}"),
     ("GET", "/l/report/{token}"),

@@ -702,14 +702,10 @@ async def maker_file(request: web.Request, signed: Signed) -> web.StreamResponse
     found, content = await services.reports.take_maker_file(
         signed.principal, request.match_info["maker_file_id"], services.clock.now()
     )
-    media = {
-        "csv": "text/csv",
-        "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    }[found["format"]]
     name = f"maker-{found['made_at']:%Y%m%d-%H%M%S}.{found['format']}"
     return web.Response(
         body=content,
-        content_type=media,
+        content_type="application/octet-stream",  # for saving, never to be shown
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
