@@ -43,8 +43,8 @@ from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook, keep_key
-from config.books.survey_seed import seed as seed_questionnaires
 from config.books.survey_results import SurveyResultBook
+from config.books.survey_seed import seed as seed_questionnaires
 from config.books.surveys import SurveyBook
 from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks

@@ -225,7 +225,7 @@ class PlanIn(Shape):
     useful_days: Annotated[int, Field(ge=1, le=365)] = 60
     km_per_day: Annotated[int, Field(ge=1, le=1000)] = 40
     fulfilled_by: Annotated[list[VisitKind], Field(min_length=1, max_length=10)]
-    items: Annotated[list[DatedItemShape], Field(max_length=8)] = []
+    items: Annotated[tuple[DatedItemShape, ...], Field(max_length=8)] = ()
 
 
 class PlanOut(Shape):
