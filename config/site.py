@@ -32,9 +32,10 @@ from access.permissions import TAKES_CALLS, Role
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import User
 from config.books.knowledge import load_sample
+from config.books.survey_seed import seed as seed_questionnaires
 from config.settings import Settings, load
 from lab.network import free_port
-from storage import agents, case_samples, samples, tokens, users
+from storage import agents, case_samples, samples, survey_samples, tokens, users
 from storage.database import Database
 from storage.migrations import upgrade
 from telephony.hours import WorkingTime
@@ -198,6 +199,8 @@ class Site:
                 database.use(case_rules=settings.crm.cases.rules())
                 hours = WorkingTime.from_options(settings.calendar)
                 database.write_now(lambda connection: case_samples.load(connection, datetime.now(UTC), hours))
+                database.write_now(lambda connection: seed_questionnaires(connection, datetime.now(UTC)))
+                database.write_now(lambda connection: survey_samples.load(connection, datetime.now(UTC), hours))
             self.token = self._own_token(database)
         finally:
             database.close()
