@@ -34,7 +34,9 @@ def found() -> tuple[Mapping[str, frozenset[str]], tuple[str, ...]]:
             if name.startswith(_NOT_WEB) or name in _NOT_WEB_FILES:
                 continue
             source = path.read_text("utf-8")
-            if not any(word in source for word in ("raise ", "Refused(", "Fault(", "sentence=", "super().__init__(")):
+            if not any(
+                word in source for word in ("raise ", "Refused(", "Fault(", "sentence=", "super().__init__(")
+            ):
                 continue
             module = importlib.import_module(
                 name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")

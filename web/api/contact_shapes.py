@@ -116,7 +116,9 @@ class CalleeOut(Shape):
     name: str
     role: str = Field(description="what he is to the vehicle; empty: no vehicle is meant")
     number: str
-    place: int = Field(description="which of his numbers it is: POST /api/v1/calls takes it with the customer")
+    place: int = Field(
+        description="which of his numbers it is: POST /api/v1/calls takes it with the customer"
+    )
     vehicle_id: str | None
 
 
