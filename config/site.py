@@ -200,7 +200,9 @@ class Site:
                 hours = WorkingTime.from_options(settings.calendar)
                 database.write_now(lambda connection: case_samples.load(connection, datetime.now(UTC), hours))
                 database.write_now(lambda connection: seed_questionnaires(connection, datetime.now(UTC)))
-                database.write_now(lambda connection: survey_samples.load(connection, datetime.now(UTC), hours))
+                database.write_now(
+                    lambda connection: survey_samples.load(connection, datetime.now(UTC), hours)
+                )
             self.token = self._own_token(database)
         finally:
             database.close()

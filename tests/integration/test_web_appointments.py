@@ -22,7 +22,13 @@ TEN = datetime(2026, 6, 17, 2, tzinfo=UTC)
 def lay_out(connection: Connection, now: datetime) -> tuple[str, str, str]:
     """A workshop, a customer and his car."""
     shop = slots.save_workshop(
-        connection, workshop_id=None, name="一号车间", address="光华路 1 号", active=True, version=None, now=now
+        connection,
+        workshop_id=None,
+        name="一号车间",
+        address="光华路 1 号",
+        active=True,
+        version=None,
+        now=now,
     )
     slots.save_lane(
         connection,
