@@ -96,6 +96,8 @@ async def test_an_agent_books_and_the_customer_moves_by_link(office: Office) -> 
         page = await agent.get(path)
         assert page.status == 200, (path, await page.text())
         assert "Traceback" not in await page.text()
+    record = await (await agent.get(f"/customers/{person}")).text()
+    assert f'href="/appointments/{made["id"]}"' in record
     assert (await agent.get("/appointments/setup")).status == 403
     assert (await boss.get("/appointments/setup")).status == 200
 
