@@ -101,6 +101,14 @@ def rules_of(connection: Connection) -> Rules:
     return Rules() if row is None else rules_from(row[0], row[1])
 
 
+def rules_changed_since(connection: Connection, moment: datetime) -> bool:
+    """Whether the house saved rules after a moment."""
+    saved = connection.execute(
+        select(record_settings.c.updated_at).where(record_settings.c.name == _RULES)
+    ).scalar_one_or_none()
+    return saved is not None and saved >= moment
+
+
 def save_rules(connection: Connection, rules: Rules, *, now: datetime) -> Rules:
     """`rules.version` is the one that was edited. Raises BadContact, ContactChanged."""
     check_rules(rules)

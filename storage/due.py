@@ -53,6 +53,8 @@ class Day:
     hours: WorkingTime
     rules: Rules
     plans: Sequence[Plan]
+    #: Other rules hold than on the last day: what they make due of the days before is looked for once.
+    new_rules: bool = False
 
 
 #: Rows behind `after`: the reasons, the row to go on behind ("" at the end).
@@ -90,12 +92,13 @@ def run_share(connection: Connection, now: datetime, hours: WorkingTime, *, limi
     )
     if run["finished_at"] is not None:
         return False
-    last = connection.execute(
-        select(due_runs.c.day)
+    before = connection.execute(
+        select(due_runs.c.day, due_runs.c.started_at)
         .where(due_runs.c.day < today, due_runs.c.finished_at.is_not(None))
         .order_by(due_runs.c.day.desc())
         .limit(1)
-    ).scalar_one_or_none()
+    ).first()
+    last = None if before is None else before.day
     oldest = today - timedelta(days=MOST_DAYS_BACK)
     rules = contacts.rules_of(connection)
     day = Day(
@@ -105,6 +108,7 @@ def run_share(connection: Connection, now: datetime, hours: WorkingTime, *, limi
         hours=hours,
         rules=rules,
         plans=maintenance.plans(connection),
+        new_rules=before is None or contacts.rules_changed_since(connection, before.started_at),
     )
     names = list(_PARTS)
     name = run["part"] if run["part"] in _PARTS else first
@@ -273,12 +277,19 @@ def _events(
     limit: int,
     *signs: ColumnElement[bool],
 ) -> Sequence[RowMapping]:
-    """Rows of the days whose call may be due by now: those the last day could not reach, and what came in late.
+    """Rows of the days whose call may be due by now: those the last day could not reach.
 
-    Late entries (a visit typed or imported days after it was) are looked for as long as the rules say.
+    A day that fell on one the house does not work waits for the next one that is, so it goes back to the last one
+    worked. What became known late (a visit typed or imported days after it was) is `settle`'s; only after other
+    rules were saved it is looked for here, as far back as they say.
     """
     last = day.today - timedelta(days=days)
-    first = min(day.since - timedelta(days=days), last) - timedelta(days=day.rules.looks_back_days)
+    reached = day.since
+    while not day.hours.is_working_day(reached) and reached > day.today - timedelta(days=MOST_DAYS_BACK):
+        reached -= timedelta(days=1)
+    first = min(reached - timedelta(days=days), last)
+    if day.new_rules:
+        first -= timedelta(days=day.rules.looks_back_days)
     wanted = select(table).where(on >= first, on <= last, *signs)
     return _page(connection, wanted, on, table.c.id, after, limit)
 

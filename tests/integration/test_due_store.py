@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from crm.contacts.contacts import (
     Result,
     Step,
 )
-from crm.contacts.rules import Rules, due_day, end_of
+from crm.contacts.rules import Rule, Rules, due_day, end_of
 from crm.maintenance.plans import Interval, Plan, PlanChanged
 from crm.records.changes import Author
 from crm.records.purchases import ServiceVisit, VisitKind
@@ -573,3 +574,27 @@ def test_whatever_comes_and_goes_one_contact_with_the_earliest_deadline(
         lambda c: c.execute(select(contact_events.c.id).where(contact_events.c.contact_id.in_(mine))).all()
     )
     assert len(trail) == events
+
+
+def test_days_not_worked_are_made_up_for_and_other_rules_look_back_once(house: CaseHouse) -> None:
+    deliver(house, date(2026, 6, 10))  # its third day is Saturday
+    for day in (11, 12, 13, 14):
+        assert generate(house, at(6, day))["delivered"] == 0
+    assert generate(house, at(6, 15))["delivered"] == 1
+    # A day later in the rules: nothing again. Deliveries that the new days make due are found once.
+    other = house.database.write_now(
+        lambda c: vehicles.add_vehicle(
+            c, now=house.clock.now(), plate="沪B00001", delivered_on=date(2026, 6, 12)
+        )
+    )
+    house.database.write_now(
+        lambda c: vehicles.add_person(c, other.id, house.customer, Role.OWNER, house.clock.now())
+    )
+    rules = house.database.read_now(contacts.rules_of)
+    week = replace(rules, kinds={ReasonKind.DELIVERY_VISIT: Rule(days=7)})
+    house.database.write_now(lambda c: contacts.save_rules(c, week, now=at(6, 15, 10)))
+    assert generate(house, at(6, 16))["delivered"] == 0
+    saved = house.database.read_now(contacts.rules_of)
+    day = replace(saved, kinds={ReasonKind.DELIVERY_VISIT: Rule(days=1)})
+    house.database.write_now(lambda c: contacts.save_rules(c, day, now=at(6, 16, 10)))
+    assert generate(house, at(6, 17))["delivered"] == 1
