@@ -22,7 +22,7 @@ from web.pages.shell import show
 from web.ports.survey_results import ResultsAsked
 from web.routes import SERVICES, Route
 
-_SHEETS: Final = ("surveys.css", "groups.css", "reports.css", "survey_results.css")
+_SHEETS: Final = ("surveys.css", "groups.css", "reports.css", "surveys.results.css")
 _WORDS_SHOWN: Final = 20
 #: What an empty value of a filter means in the form: everything.
 _FILTERS: Final = ("version", "channel", "model", "advisor", "agent")
@@ -83,10 +83,10 @@ def _helpers(request: web.Request, signed: Signed, asked: ResultsAsked, by: Spli
 
     def line_label(one: str) -> str:
         if by is SplitBy.CHANNEL:
-            return text(language, f"survey_results.channel.{one}")
+            return text(language, f"surveys.results.channel.{one}")
         if by is SplitBy.VERSION:
             return text(language, "surveys.version_n", version=one)
-        return one or text(language, "survey_results.unknown")
+        return one or text(language, "surveys.results.unknown")
 
     return {
         "base": base,
