@@ -94,6 +94,9 @@ async def test_reasons_join_one_contact_and_each_reads_what_he_may(
     assert [one["id"] for one in listed["items"]] == [first["contact"]["id"]]
     assert listed["counts"] == {"open": 1, "overdue": 0, "held": 0, "mine": 0, "free": 1}
     assert listed["kinds"] == {"custom": 2}
+    # His page leads to it.
+    person = await (await agent.get(f"/customers/{owner}")).text()
+    assert f'href="/contacts/{first["contact"]["id"]}"' in person
     none = await (await agent.get("/api/v1/contacts?kind=no_show")).json()
     assert none["items"] == []
 

@@ -33,6 +33,7 @@ from web.languages import language_of
 from web.pages import record_forms
 from web.pages.appointment_lines import booked_of
 from web.pages.case_lines import cases_of
+from web.pages.contact_lines import contacts_of
 from web.pages.record_words import Words
 from web.pages.shell import show
 from web.ports.merging import Person
@@ -180,6 +181,7 @@ async def show_customer(request: web.Request, signed: Signed) -> web.StreamRespo
             "story": story,
             "doubles": doubles,
             "cases_of": None if view.closed else await cases_of(request, signed, customer_id=view.id),
+            "called": None if view.closed else await contacts_of(request, signed, view.id),
             "booked": None if view.closed else await booked_of(request, signed, view.id),
             "groups": await groups_to_join(request, signed),
             "kinds": query.kinds,
