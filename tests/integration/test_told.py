@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from fixtures_cases import HOURS
 from fixtures_storage import FrozenClock
 from sqlalchemy import Connection, insert, select
 
 from access.ids import new_id
 from access.permissions import Role
 from access.users import Principal, User, Via
+from config.books.survey_seed import seed
+from crm.appointments.appointments import Appointment, NewAppointment, Source, Work
+from crm.appointments.appointments import Step as AppointmentStep
+from crm.appointments.options import AppointmentOptions
+from crm.appointments.slots import Lane
+from crm.cases.cases import Case, CaseKind, CaseSource, Grade, NewCase
+from crm.cases.steps import Given as CaseGiven
+from crm.cases.steps import Step as CaseStep
 from crm.dispositions.dispositions import Choice
 from crm.hooks.events import Event
 from crm.hooks.options import HookOptions
@@ -22,15 +31,20 @@ from crm.imports.fields import ImportKind
 from crm.imports.jobs import Counts, ImportJob, ImportState
 from crm.records.changes import Author
 from crm.registrations.filing import Content
+from crm.surveys.questionnaires import Channel
 from crm.tasks.tasks import TaskKind
 from storage import (
     agents,
+    appointments,
+    cases,
     customers,
     deliveries,
     erasure,
     import_jobs,
     merging,
     registrations,
+    responses,
+    slots,
     tasks,
     told,
     traces,
@@ -46,6 +60,17 @@ from telephony.numbers import E164
 
 NUMBER = E164("+8613812345678")
 BY = Author(name="Wang", id="01K0000000000000000000WANG")
+#: Wednesday 17 June 2026, 9:00 in China.
+NINE = datetime(2026, 6, 17, 1, tzinfo=UTC)
+#: Every question of the service visit that must be answered, by a happy customer.
+HAPPY = {
+    "overall": 5,
+    "fixed": "fixed",
+    "advisor": 5,
+    "on_time": "in_time",
+    "price": "clear",
+    "recommend": 10,
+}
 
 
 class Scene:
@@ -251,6 +276,126 @@ class Scene:
         subscriptions.send_test(self.connection, self.hook, by, self.now)
         return f"hook:{self.hook}", {"hook_id": self.hook}
 
+    # -- cases, surveys and appointments
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(role=Role.MANAGER, via=Via.SESSION, name="Wang", user_id=self.user.id)
+
+    def _case(self) -> Case:
+        new = NewCase(
+            kind=CaseKind.INQUIRY,
+            grade=Grade.ORDINARY,
+            source=CaseSource.CALL,
+            subject="保养多少钱",
+            words="请打 13812345678",
+            customer_id=self.customer(),
+            occasion="once",
+        )
+        made, _new = cases.open_case(self.connection, new, by=self.principal, now=self.now, hours=HOURS)
+        again, is_new = cases.open_case(self.connection, new, by=self.principal, now=self.now, hours=HOURS)
+        assert (again.id, is_new) == (made.id, False)
+        return made
+
+    def open_case(self) -> tuple[str, dict[str, Any]]:
+        made = self._case()
+        assert len(self.told(Event.CASE_OPENED)) == 1
+        return f"case:{made.id}", {"case_id": made.id, "kind": "inquiry", "customer_id": made.customer_id}
+
+    def close_case(self) -> tuple[str, dict[str, Any]]:
+        made = self._case()
+        cases.take_step(
+            self.connection,
+            made.id,
+            CaseStep.ANSWER,
+            CaseGiven(words="已报价 13812345678"),
+            actor=cases.actor_of(self.principal),
+            now=self.now,
+            hours=HOURS,
+        )
+        return f"case:{made.id}", {"state": "closed", "ending": "answered"}
+
+    def finish_survey(self) -> tuple[str, dict[str, Any]]:
+        seed(self.connection, self.now)
+        by: dict[str, Any] = {"channel": Channel.AGENT, "by": self.principal, "now": self.now}
+        customer_id = self.customer()
+        made = responses.begin_response(
+            self.connection, questionnaire="service_visit", customer_id=customer_id, **by
+        )
+        for question, value in HAPPY.items():
+            responses.answer(self.connection, made.id, question, value, **by)
+        assert self.told(Event.SURVEY_FINISHED) == []
+        for _twice in range(2):
+            responses.finish(self.connection, made.id, hours=HOURS, summary="13812345678", **by)
+        assert len(self.told(Event.SURVEY_FINISHED)) == 1
+        return f"response:{made.id}", {"customer_id": customer_id, "state": "finished", "dissatisfied": False}
+
+    def _appointment(self) -> Appointment:
+        workshop = slots.save_workshop(
+            self.connection,
+            workshop_id=None,
+            name="一号车间",
+            address="",
+            active=True,
+            version=None,
+            now=self.now,
+        )
+        lane = Lane(
+            id="",
+            workshop_id=workshop.id,
+            name="王顾问",
+            advisor="王芳",
+            works=frozenset({Work.OTHER}),
+            weekdays=frozenset(range(5)),
+            opens=540,
+            closes=1020,
+            pause_from=720,
+            pause_until=780,
+            cell_minutes=30,
+            capacity=1,
+        )
+        slots.save_lane(self.connection, lane, now=self.now, new=True)
+        new = NewAppointment(
+            work=Work.OTHER, workshop_id=workshop.id, starts_at=NINE, customer_id=self.customer()
+        )
+        return appointments.book(
+            self.connection, new, now=self.now, by=self.principal, hours=HOURS, options=AppointmentOptions()
+        )
+
+    def _step(
+        self, step: AppointmentStep, given: appointments.Given, *, after: timedelta = timedelta()
+    ) -> tuple[str, dict[str, Any]]:
+        made = self._appointment()
+        appointments.take_step(
+            self.connection,
+            made.id,
+            step,
+            given,
+            by=self.principal,
+            source=Source.PAGE,
+            now=max(self.now, made.starts_at + after) if after else self.now,
+            hours=HOURS,
+            options=AppointmentOptions(),
+        )
+        return f"appointment:{made.id}", {"id": made.id, "customer_id": made.customer_id}
+
+    def book(self) -> tuple[str, dict[str, Any]]:
+        made = self._appointment()
+        return f"appointment:{made.id}", {"state": "booked", "starts_at": NINE.isoformat(), "work": "other"}
+
+    def move_appointment(self) -> tuple[str, dict[str, Any]]:
+        later = NINE + timedelta(hours=1)
+        subject, expected = self._step(AppointmentStep.MOVE, appointments.Given(starts_at=later))
+        return subject, {**expected, "starts_at": later.isoformat()}
+
+    def cancel_appointment(self) -> tuple[str, dict[str, Any]]:
+        subject, expected = self._step(AppointmentStep.CANCEL, appointments.Given(words="出差 13812345678"))
+        return subject, {**expected, "state": "cancelled"}
+
+    def miss_appointment(self) -> tuple[str, dict[str, Any]]:
+        subject, expected = self._step(AppointmentStep.MISS, appointments.Given(), after=timedelta(hours=2))
+        return subject, {**expected, "state": "missed"}
+
 
 PATHS: Mapping[Event, Callable[[Scene], tuple[str, dict[str, Any]]]] = {
     Event.CALL_ENDED: Scene.end_call,
@@ -266,6 +411,13 @@ PATHS: Mapping[Event, Callable[[Scene], tuple[str, dict[str, Any]]]] = {
     Event.REGISTRATION_FILED: Scene.file,
     Event.REGISTRATION_CORRECTED: Scene.correct_registration,
     Event.AGENT_CHANGED: Scene.change_agent,
+    Event.CASE_OPENED: Scene.open_case,
+    Event.CASE_CLOSED: Scene.close_case,
+    Event.SURVEY_FINISHED: Scene.finish_survey,
+    Event.APPOINTMENT_BOOKED: Scene.book,
+    Event.APPOINTMENT_MOVED: Scene.move_appointment,
+    Event.APPOINTMENT_CANCELLED: Scene.cancel_appointment,
+    Event.APPOINTMENT_MISSED: Scene.miss_appointment,
     Event.HOOK_DISABLED: Scene.lose_hook,
     Event.HOOK_TEST: Scene.test_hook,
 }
