@@ -84,6 +84,22 @@ def with_connect_timeout(url: str, seconds: int) -> str:
     return parsed.update_query_dict({"connect_timeout": str(seconds)}).render_as_string(hide_password=False)
 
 
+def _write_ahead(connection: sqlite3.Connection, patience_seconds: float) -> None:
+    """Have the file use a write-ahead log. Where two openers of a new file both want it, SQLite refuses one at
+    once whatever its busy timeout (it would wait for itself), so it is asked again.
+    """
+    until = time.monotonic() + patience_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def make_engine(url: str, *, writer: bool, size: int, pool_seconds: float) -> Engine:
     """An engine whose transactions begin as each database wants: SQLite writers take the lock at once."""
     parsed = make_url(url)
@@ -109,8 +125,8 @@ def make_engine(url: str, *, writer: bool, size: int, pool_seconds: float) -> En
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
+        _write_ahead(connection, pool_seconds)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",

@@ -212,6 +212,8 @@ def test_a_lock_let_go_between_two_questions_is_taken(
 
     def just_gone(connection: Connection) -> object:
         other.release()
+        # Its server process ends once it has read the goodbye.
+        until(lambda: whose(connection) is None, 30, "the lock was not let go")
         asked.append(whose(connection))
         return asked[-1]
 
