@@ -22,7 +22,7 @@ from web.pages.shell import show
 from web.ports.survey_results import ResultsAsked
 from web.routes import SERVICES, Route
 
-_SHEETS: Final = ("surveys.css", "groups.css", "reports.css", "surveys.results.css")
+_SHEETS: Final = ("surveys.css", "groups.css", "reports.css", "survey_results.css")
 _WORDS_SHOWN: Final = 20
 #: What an empty value of a filter means in the form: everything.
 _FILTERS: Final = ("version", "channel", "model", "advisor", "agent")
