@@ -129,7 +129,7 @@ class PopContact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpenItem:
-    """Something open about this person: a task now, a case or an appointment where those rooms feed them."""
+    """A task about this person that is open. What has a line of its own (a contact) is not here."""
 
     kind: str
     id: str
@@ -155,6 +155,34 @@ class PopCase:
     due_at: datetime | None
     due_what: str | None
     overdue: bool = False
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PopDue:
+    """What the house meant to call this customer about; words of `crm.contacts.contacts`."""
+
+    #: Of the contact.
+    id: str
+    #: Kinds of its open reasons, the most pressing first.
+    kinds: tuple[str, ...]
+    due_at: datetime
+    #: Number of the complaint that holds it back.
+    held_by: str | None = None
+    overdue: bool = False
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PopAppointment:
+    """The customer's next appointment; words of `crm.appointments.appointments`."""
+
+    id: str
+    work: str
+    state: str
+    starts_at: datetime
+    workshop: str
+    advisor: str
     customer_id: str | None = None
 
 
@@ -185,6 +213,8 @@ class Pop:
     contacts: tuple[PopContact, ...] = ()
     open_items: tuple[OpenItem, ...] = ()
     cases: tuple[PopCase, ...] = ()
+    due: tuple[PopDue, ...] = ()
+    appointments: tuple[PopAppointment, ...] = ()
     pressed: tuple[Pressed, ...] = ()
     #: Who chose the person, and when; None where the number or a plate decided.
     chosen_by: str | None = None
@@ -242,6 +272,10 @@ class Pop:
             if closed
             else tuple(item for item in self.open_items if item.customer_id not in hidden),
             cases=() if closed else tuple(one for one in self.cases if one.customer_id not in hidden),
+            due=() if closed else tuple(one for one in self.due if one.customer_id not in hidden),
+            appointments=()
+            if closed
+            else tuple(one for one in self.appointments if one.customer_id not in hidden),
             display_name="" if closed else self.display_name,
         )
 
@@ -278,6 +312,8 @@ def make_pop(
     contacts: Sequence[PopContact] = (),
     open_items: Sequence[OpenItem] = (),
     cases: Sequence[PopCase] = (),
+    due: Sequence[PopDue] = (),
+    appointments: Sequence[PopAppointment] = (),
     words: MenuWords | None = None,
     display_name: str = "",
     chosen: Choosing | None = None,
@@ -311,11 +347,15 @@ def make_pop(
     if person is not None:
         contacts = [one for one in contacts if one.customer_id in (None, person.id)]
         cases = [one for one in cases if one.customer_id == person.id]
+        due = [one for one in due if one.customer_id == person.id]
+        appointments = [one for one in appointments if one.customer_id == person.id]
     elif nobody:  # somebody said that it is none of them: what is theirs is not about this caller
         rejected = {one.id for one in ranked}
         contacts = [one for one in contacts if one.customer_id not in rejected]
         open_items = [item for item in open_items if item.customer_id not in rejected]
         cases = [one for one in cases if one.customer_id not in rejected]
+        due = [one for one in due if one.customer_id not in rejected]
+        appointments = [one for one in appointments if one.customer_id not in rejected]
     return Pop(
         call=call,
         kind=kind,
@@ -326,6 +366,8 @@ def make_pop(
         contacts=tuple(contacts),
         open_items=tuple(open_items),
         cases=tuple(cases),
+        due=tuple(due),
+        appointments=tuple(appointments),
         pressed=pressed_in_words(call.keys, call.flow or "", words or {}),
         chosen_by=chosen.by if chosen else None,
         chosen_at=chosen.at if chosen else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -21,8 +21,10 @@ from crm.screenpop import (
     MenuWords,
     OpenItem,
     Pop,
+    PopAppointment,
     PopCase,
     PopContact,
+    PopDue,
     PopPerson,
     PopVehicle,
     make_pop,
@@ -63,7 +65,7 @@ _CALLS_OF: Final = _CALL.format(column="customer_id", most=MOST_CONTACTS)
 _CALLS_FROM: Final = _CALL.format(column="number", most=MOST_CONTACTS)
 _TASKS: Final = (
     "SELECT id, kind, subject, due_at, owner_id, customer_id FROM tasks"
-    " WHERE state = 'open' AND {column} = ? ORDER BY due_at LIMIT {most}"
+    " WHERE state = 'open' AND kind <> 'contact' AND {column} = ? ORDER BY due_at LIMIT {most}"
 )
 _TASKS_OF: Final = _TASKS.format(column="customer_id", most=MOST_OPEN)
 _TASKS_FOR: Final = _TASKS.format(column="number", most=MOST_OPEN)
@@ -74,6 +76,20 @@ _CASES: Final = (
     " FROM cases WHERE customer_id IN ({places}) AND closed_at IS NULL ORDER BY due_at, id"
     f" LIMIT {_MOST_CASES}"
 )
+#: What each of these people is to be called about: a contact with its open reasons.
+_DUE: Final = (
+    "SELECT c.id, c.customer_id, c.due_at, c.held_by, r.kind FROM due_contacts c"
+    " JOIN contact_reasons r ON r.contact_id = c.id AND r.state = 'open'"
+    " WHERE c.open_key IN ({places}) ORDER BY c.due_at, c.id, r.priority, r.due_at, r.id LIMIT 60"
+)
+#: Appointments from half a day ago on: who calls on the way is late, not without one.
+_APPOINTMENTS: Final = (
+    "SELECT a.id, a.customer_id, a.work, a.state, a.starts_at, w.name, a.advisor FROM appointments a"
+    " JOIN workshops w ON w.id = a.workshop_id"
+    " WHERE a.customer_id IN ({places}) AND a.starts_at > ? AND a.state IN ('booked', 'confirmed')"
+    " ORDER BY a.starts_at, a.id LIMIT 5"
+)
+_LATE: Final = timedelta(hours=12)
 _USERS: Final = "SELECT id, name FROM users WHERE id IN ({places})"
 _FACTS: Final = (
     "SELECT kind, at, data FROM call_facts WHERE call_id = ?"  # noqa: S608 - names of our own
@@ -98,7 +114,7 @@ def read_pop(
     person = call.customer_id or alone
     contacts = _contacts(connection, call, person)
     items = _open_items(connection, call, person, now)
-    cases = _cases(connection, [one.id for one in people], now)
+    ids = [one.id for one in people]
     names = _names(
         connection,
         {
@@ -113,7 +129,9 @@ def read_pop(
         [replace(one, own_agent_name=names.get(one.own_agent_id or "")) for one in people],
         contacts=[replace(one, agent_name=names.get(one.agent_name or "")) for one in contacts],
         open_items=[replace(item, owner_name=names.get(item.owner_name or "")) for item in items],
-        cases=cases,
+        cases=_cases(connection, ids, now),
+        due=_due(connection, ids, now),
+        appointments=_appointments(connection, ids, now),
         words=words,
         display_name=name,
         chosen=replace(chosen, by=names.get(chosen.by, chosen.by)) if chosen else None,
@@ -239,6 +257,49 @@ def _cases(connection: Connection, people: Sequence[str], now: datetime) -> list
             customer_id=row[10],
         )
         for row in fetch(connection, statement, tuple(people))
+    ]
+
+
+def _due(connection: Connection, people: Sequence[str], now: datetime) -> list[PopDue]:
+    """What these people are to be called about, whoever is to call."""
+    if not people:
+        return []
+    found: dict[str, PopDue] = {}
+    for row in fetch(connection, _DUE.format(places=", ".join("?" for _ in people)), tuple(people)):
+        due_at = _moment(row[2])
+        one = found.setdefault(
+            row[0],
+            PopDue(
+                id=row[0],
+                kinds=(),
+                due_at=due_at,
+                held_by=row[3] or None,
+                overdue=due_at < now,
+                customer_id=row[1],
+            ),
+        )
+        found[row[0]] = replace(one, kinds=tuple(dict.fromkeys((*one.kinds, row[4]))))
+    return list(found.values())
+
+
+def _appointments(connection: Connection, people: Sequence[str], now: datetime) -> list[PopAppointment]:
+    """What these people have booked and did not come for yet."""
+    if not people:
+        return []
+    since = now - _LATE
+    moment = since if connection.dialect.name != "sqlite" else _sqlite_moment(since)
+    statement = _APPOINTMENTS.format(places=", ".join("?" for _ in people))
+    return [
+        PopAppointment(
+            id=row[0],
+            customer_id=row[1],
+            work=row[2],
+            state=row[3],
+            starts_at=_moment(row[4]),
+            workshop=row[5],
+            advisor=row[6] or "",
+        )
+        for row in fetch(connection, statement, (*people, moment))
     ]
 
 

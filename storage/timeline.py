@@ -30,19 +30,29 @@ from crm.records.timeline import (
     page_of,
     read_cursor,
 )
+from crm.tasks.tasks import TaskKind
 from storage.changes import changes_of, customer_subject, vehicle_subject
 from storage.fields import list_fields
 from storage.person import open_customer
 from storage.tables.access import users
 from storage.tables.aftercall import registration_versions, registrations
+from storage.tables.appointments import appointments, workshops
 from storage.tables.calls import calls
+from storage.tables.cases import cases
+from storage.tables.contacts import contact_reasons, due_contacts
 from storage.tables.records import purchases, service_visits, vehicle_people, vehicles
+from storage.tables.surveys import responses
 from storage.tables.tasks import tasks
 from storage.tables.telephony import voicemails
 from storage.users import user_names
 
 #: Vehicles of one customer whose history is read; a fleet's is looked at by vehicle.
 _MOST_VEHICLES: Final = 50
+#: Tasks that are somebody's step in what stands on the timeline by itself.
+_TOLD_ELSEWHERE: Final = (
+    *(TaskKind.CONTACT, TaskKind.CASE, TaskKind.TELL_PLAN),
+    *(TaskKind.SECOND_VISIT, TaskKind.EFFECT_CHECK, TaskKind.APPOINTMENT),
+)
 #: Fields one form changes at most.
 _FIELDS: Final = 40
 
@@ -193,11 +203,137 @@ def _voicemails(asked: _Asked) -> list[Item]:
     ]
 
 
+def _cases(asked: _Asked) -> list[Item]:
+    if not asked.viewer.may(Permission.CASES_READ):
+        return []
+    wanted = (
+        select(cases, users.c.name.label("handler_name"))
+        .select_from(cases.outerjoin(users, users.c.id == cases.c.handler_id))
+        .where(cases.c.customer_id == asked.customer_id, asked.after(cases.c.opened_at, cases.c.id))
+        .order_by(cases.c.opened_at.desc(), cases.c.id.desc())
+        .limit(asked.most)
+    )
+    return [
+        Item(
+            kind=Kind.CASE,
+            id=row.id,
+            at=row.opened_at,
+            what=row.kind,
+            state=row.state,
+            text=asked.text(row.subject),
+            by=row.handler_name or "",
+            vehicle_id=row.vehicle_id,
+            more=_filled(number=row.number),
+        )
+        for row in asked.connection.execute(wanted)
+    ]
+
+
+def _contacts(asked: _Asked) -> list[Item]:
+    """Contacts with the kinds of their reasons; what was withdrawn is not what it was about."""
+    if not asked.viewer.may(Permission.MAINTENANCE_READ):
+        return []
+    wanted = (
+        select(due_contacts, users.c.name.label("owner_name"))
+        .select_from(due_contacts.outerjoin(users, users.c.id == due_contacts.c.owner_id))
+        .where(
+            due_contacts.c.customer_id == asked.customer_id,
+            asked.after(due_contacts.c.created_at, due_contacts.c.id),
+        )
+        .order_by(due_contacts.c.created_at.desc(), due_contacts.c.id.desc())
+        .limit(asked.most)
+    )
+    rows = asked.connection.execute(wanted).all()
+    kinds: dict[str, dict[str, None]] = {row.id: {} for row in rows}
+    if rows:
+        reasons = select(contact_reasons.c.contact_id, contact_reasons.c.kind)
+        for contact_id, kind in asked.connection.execute(
+            reasons.where(contact_reasons.c.contact_id.in_(kinds)).order_by(contact_reasons.c.id)
+        ):
+            kinds[contact_id][kind] = None
+    return [
+        Item(
+            kind=Kind.CONTACT,
+            id=row.id,
+            at=row.created_at,
+            what=" ".join(kinds[row.id]),
+            state=row.result or row.state,
+            text=asked.text(row.note),
+            by=row.closed_by_name or row.owner_name or "",
+        )
+        for row in rows
+    ]
+
+
+def _surveys(asked: _Asked) -> list[Item]:
+    wanted = (
+        select(responses)
+        .where(
+            responses.c.customer_id == asked.customer_id,
+            asked.after(responses.c.begun_at, responses.c.id),
+        )
+        .order_by(responses.c.begun_at.desc(), responses.c.id.desc())
+        .limit(asked.most)
+    )
+    return [
+        Item(
+            kind=Kind.SURVEY,
+            id=row.id,
+            at=row.begun_at,
+            what=row.purpose,
+            state=row.state,
+            text=asked.text(row.summary),
+            by=row.ended_by_name or row.begun_by_name,
+            vehicle_id=row.vehicle_id,
+            more=_filled(
+                channel=row.channel,
+                total="" if row.total is None else f"{row.total:g}",
+                dissatisfied="yes" if row.dissatisfied else "",
+                case_id=row.opened_case_id or "",
+            ),
+        )
+        for row in asked.connection.execute(wanted)
+    ]
+
+
+def _appointments(asked: _Asked) -> list[Item]:
+    if not asked.viewer.may(Permission.APPOINTMENTS_READ):
+        return []
+    wanted = (
+        select(appointments, workshops.c.name.label("workshop"))
+        .select_from(appointments.join(workshops, workshops.c.id == appointments.c.workshop_id))
+        .where(
+            appointments.c.customer_id == asked.customer_id,
+            asked.after(appointments.c.starts_at, appointments.c.id),
+        )
+        .order_by(appointments.c.starts_at.desc(), appointments.c.id.desc())
+        .limit(asked.most)
+    )
+    return [
+        Item(
+            kind=Kind.APPOINTMENT,
+            id=row.id,
+            at=row.starts_at,
+            what=row.work,
+            state=row.state,
+            text=asked.text(row.cancel_reason or row.words),
+            by=row.advisor,
+            vehicle_id=row.vehicle_id,
+            more=_filled(workshop=row.workshop),
+        )
+        for row in asked.connection.execute(wanted)
+    ]
+
+
 def _tasks(asked: _Asked) -> list[Item]:
     wanted = (
         select(tasks, users.c.name.label("owner_name"))
         .select_from(tasks.outerjoin(users, users.c.id == tasks.c.owner_id))
-        .where(tasks.c.customer_id == asked.customer_id, asked.after(tasks.c.created_at, tasks.c.id))
+        .where(
+            tasks.c.customer_id == asked.customer_id,
+            tasks.c.kind.not_in(_TOLD_ELSEWHERE),
+            asked.after(tasks.c.created_at, tasks.c.id),
+        )
         .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
         .limit(asked.most)
     )
@@ -328,6 +464,10 @@ def _filled(**texts: str) -> Mapping[str, str]:
 READERS: Final[Mapping[Kind, Callable[[_Asked], list[Item]]]] = {
     Kind.CALL: _calls,
     Kind.VOICEMAIL: _voicemails,
+    Kind.CASE: _cases,
+    Kind.CONTACT: _contacts,
+    Kind.SURVEY: _surveys,
+    Kind.APPOINTMENT: _appointments,
     Kind.TASK: _tasks,
     Kind.VISIT: _visits,
     Kind.PURCHASE: _purchases,

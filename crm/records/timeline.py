@@ -1,7 +1,7 @@
 """One timeline per customer: everything that happened between the customer and the house, newest first.
 
 Each kind of thing has a reader of its own over its own index (`storage.timeline`); a page is their merge. Later
-rooms (messages, cases, appointments) join by one more kind and one more reader.
+rooms (messages) join by one more kind and one more reader.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ class Kind(StrEnum):
 
     CALL = "call"
     VOICEMAIL = "voicemail"
+    CASE = "case"
+    CONTACT = "contact"  # what the house meant to call about, and what came of it
+    SURVEY = "survey"
+    APPOINTMENT = "appointment"  # stands at the time it is for
     TASK = "task"
     VISIT = "visit"  # to the workshop
     PURCHASE = "purchase"
@@ -52,9 +56,9 @@ class Item:
     at: datetime
     #: The day counts, not the moment (visits, purchases).
     whole_day: bool = False
-    #: A word pages translate: direction of a call, kind of a task or visit, payment.
+    #: A word pages translate: direction of a call, kind of a task, visit or case, payment, work of an appointment.
     what: str = ""
-    #: A second one: outcome of a call, state of a task or voicemail.
+    #: A second one: outcome of a call, result of a contact, state of everything else.
     state: str = ""
     text: str = ""
     #: Who of the house.
