@@ -13,7 +13,7 @@ from access.permissions import TAKES_CALLS, Permission, Role
 from access.sessions import Session, SessionEnd
 from access.tokens import Token
 from access.users import Language, LoginRefused, Principal, Theme, User
-from config.books.task_desk import view_of
+from config.books.task_desk import views_of
 from crm.tasks.tasks import Task
 from storage import agents, audit, call_lists, sessions, task_lists, tasks, tokens, users
 from storage.database import Database
@@ -251,10 +251,9 @@ class TaskBook:
                 after=after,
                 limit=limit + 1,
             )
-            names = users.user_names(connection)
             kept = found[:limit]
             following = _task_cursor(state, kept[-1]) if len(found) > limit else None
-            return TaskPage(items=[view_of(task, viewer, names) for task in kept], next=following)
+            return TaskPage(items=views_of(connection, kept, viewer, now), next=following)
 
         return await self._database.read(work)
 
@@ -262,7 +261,7 @@ class TaskBook:
         def work(connection: Connection) -> TaskView:
             task_lists.require_seen(connection, viewer, task_id, now)
             task = tasks.claim_task(connection, task_id, viewer.user_id or "")
-            return view_of(task, viewer, users.user_names(connection))
+            return views_of(connection, [task], viewer, now)[0]
 
         return await self._database.write(work)
 
@@ -271,7 +270,7 @@ class TaskBook:
             task_lists.require_seen(connection, viewer, task_id, now)
             force = viewer.may(Permission.DESK_OTHERS)
             task = tasks.close_task(connection, task_id, viewer.user_id or "", result, now, force=force)
-            return view_of(task, viewer, users.user_names(connection))
+            return views_of(connection, [task], viewer, now)[0]
 
         return await self._database.write(work)
 

@@ -76,7 +76,7 @@ def call_about(connection: Connection, now: datetime, hours: WorkingTime) -> int
         task, _new = add_task(
             connection,
             kind=TaskKind.APPOINTMENT,
-            occasion=f"appointment notice {row['notice_id']}",
+            occasion=f"appointment {found.id} {row['notice_id']}",
             now=now,
             due_at=due,
             subject=f"{row['kind']} {found.starts_at.astimezone(hours.zone):%m-%d %H:%M}",

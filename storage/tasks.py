@@ -30,11 +30,14 @@ from crm.tasks.closing import closed_by
 from crm.tasks.tasks import (
     Caller,
     Task,
+    TaskElsewhere,
     TaskId,
     TaskKind,
     TaskNotFound,
     TaskState,
     TaskTaken,
+    about,
+    is_notice,
     stronger,
 )
 from storage.tables.records import customers
@@ -44,6 +47,13 @@ from telephony.calls import Call
 
 #: What a person may write into subject or result.
 _LONGEST_TEXT: Final = 500
+#: Why a step of something else is not moved or ended by itself.
+_ELSEWHERE: Final = {
+    "contact": "This task ends with its contact. Nothing was changed; open the contact and enter the result there.",
+    "case": "This task ends with its case. Nothing was changed; open the case and take the step there.",
+    "appointment": "This task ends with its appointment. Nothing was changed; open the appointment and say there that"
+    " the customer was told.",
+}
 
 
 # -- rows ---------------------------------------------------------------------------------------------
@@ -209,8 +219,21 @@ def _bound(after: tuple[datetime, str], column: Any) -> tuple[Any, Any]:
 # -- what people do -----------------------------------------------------------------------------------
 
 
+def _stands_alone(connection: Connection, task_id: str, *, notices: bool = False) -> None:
+    """Raise TaskElsewhere for a step of a contact, a case or an appointment: it moves and ends with that.
+
+    `notices`: but what only tells somebody of it may be put away.
+    """
+    task = get_task(connection, task_id)
+    subject = about(task)
+    if subject is None or task.state is not TaskState.OPEN or (notices and is_notice(task)):
+        return
+    raise TaskElsewhere(_ELSEWHERE[subject.partition(":")[0]], about=subject)
+
+
 def claim_task(connection: Connection, task_id: str, user_id: str) -> Task:
-    """The task is the user's from now on; again changes nothing. Raises TaskNotFound, TaskTaken."""
+    """The task is the user's from now on; again changes nothing. Raises TaskNotFound, TaskTaken, TaskElsewhere."""
+    _stands_alone(connection, task_id)
     taken = (
         update(tasks)
         .where(
@@ -237,7 +260,11 @@ def open_task(connection: Connection, task_id: str, user_id: str | None) -> Task
 
 
 def release_task(connection: Connection, task_id: str, user_id: str) -> Task:
-    """The user gives the task back to everybody. Raises TaskNotFound, TaskTaken where it is not his."""
+    """The user gives the task back to everybody.
+
+    Raises TaskNotFound, TaskTaken where it is not his, TaskElsewhere.
+    """
+    _stands_alone(connection, task_id)
     given = (
         update(tasks)
         .where(tasks.c.id == task_id, tasks.c.state == TaskState.OPEN, tasks.c.owner_id == user_id)
@@ -252,7 +279,11 @@ def release_task(connection: Connection, task_id: str, user_id: str) -> Task:
 
 
 def assign_task(connection: Connection, task_id: str, user_id: str | None) -> Task:
-    """A supervisor gives an open task to somebody, or to everybody. Raises TaskNotFound, TaskTaken if closed."""
+    """A supervisor gives an open task to somebody, or to everybody.
+
+    Raises TaskNotFound, TaskTaken if closed, TaskElsewhere.
+    """
+    _stands_alone(connection, task_id)
     given = (
         update(tasks).where(tasks.c.id == task_id, tasks.c.state == TaskState.OPEN).values(owner_id=user_id)
     )
@@ -276,8 +307,9 @@ def close_task(
 ) -> Task:
     """The user has done the task (or it is void: `done` False). `force`: a supervisor, whoever has it.
 
-    Raises TaskNotFound; TaskTaken where another has it or it is closed.
+    Raises TaskNotFound; TaskTaken where another has it or it is closed; TaskElsewhere.
     """
+    _stands_alone(connection, task_id, notices=True)
     free = or_(tasks.c.owner_id.is_(None), tasks.c.owner_id == user_id)
     own = tasks.c.state == TaskState.OPEN if force else and_(tasks.c.state == TaskState.OPEN, free)
     changed = connection.execute(

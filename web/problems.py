@@ -97,6 +97,7 @@ STATUS: Final[Mapping[str, int]] = {
     # tasks
     "task-not-found": 404,
     "task-taken": 409,
+    "task-elsewhere": 409,
     "task-error": 409,
     # reports
     "report-not-found": 404,
@@ -190,6 +191,7 @@ STATUS: Final[Mapping[str, int]] = {
     "link-expired": 410,
     "link-revoked": 410,
     "link-used": 410,
+    "link-elsewhere": 403,
     "link-pin-wrong": 403,
     "link-error": 409,
     # surveys
@@ -202,6 +204,8 @@ STATUS: Final[Mapping[str, int]] = {
     "response-changed": 409,
     "response-over": 409,
     "response-incomplete": 422,
+    "survey-offer-refused": 409,
+    "survey-offer-not-found": 404,
     "survey-error": 409,
     # lists
     "import-not-found": 404,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from access.audit import Entry
-from access.masking import mask_number, mask_text
+from access.masking import mask_name, mask_number, mask_text
 from access.requests import Answer, Once
 from access.users import Principal
 from config.books.registrations import Due, read_cursor, visible
 from crm.records.customers import CustomerNotFound
-from crm.tasks.tasks import Task, TaskError, TaskKind
+from crm.tasks.tasks import Task, TaskError, TaskKind, about, is_notice
 from storage import audit, customers, idempotency, task_lists, tasks, users
 from storage.database import Database
-from storage.sight import Sight, sight
+from storage.sight import Sight, sight, sights
 from web.ports import TaskPage, TaskView
 from web.ports.aftercall import NewTask, TaskFilter
 
@@ -110,7 +110,7 @@ class TaskDeskBook:
         def work(connection: Connection) -> TaskView:
             task = change(connection)
             audit.append(connection, entry)
-            return view_of(task, viewer, users.user_names(connection))
+            return views_of(connection, [task], viewer, entry.at)[0]
 
         return await self._database.write(work)
 
@@ -139,14 +139,13 @@ class TaskDeskBook:
                 after=after,
                 limit=limit + 1,
             )
-            names = users.user_names(connection)
             kept = found[:limit]
             following = None
             if len(found) > limit:
                 last = kept[-1]
                 moment = (last.closed_at if wanted.scope == "closed" else last.due_at) or last.due_at
                 following = f"{moment.isoformat()}~{last.id}"
-            return TaskPage(items=[view_of(task, viewer, names) for task in kept], next=following)
+            return TaskPage(items=views_of(connection, kept, viewer, now), next=following)
 
         return await self._database.read(work)
 
@@ -164,7 +163,25 @@ def end_of_day(now: datetime, zone: str) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
-def view_of(task: Task, viewer: Principal, names: Mapping[str, str]) -> TaskView:
+def views_of(
+    connection: Connection, found: Sequence[Task], viewer: Principal, now: datetime
+) -> list[TaskView]:
+    """Tasks as this viewer may see them, with the names of whose they are."""
+    names = users.user_names(connection)
+    ids = {task.customer_id for task in found if task.customer_id}
+    seen = sights(connection, viewer, ids, now)
+    people = customers.display_names(connection, ids)
+    shown = {
+        one: name if seen.get(one) is Sight.OPEN else mask_name(name)
+        for one, name in people.items()
+        if seen.get(one, Sight.NONE) is not Sight.NONE
+    }
+    return [view_of(task, viewer, names, shown.get(task.customer_id or "")) for task in found]
+
+
+def view_of(
+    task: Task, viewer: Principal, names: Mapping[str, str], customer_name: str | None = None
+) -> TaskView:
     """The task with what this viewer may not see hidden."""
     sees = viewer.sees_numbers
     values: dict[str, Any] = {
@@ -185,5 +202,8 @@ def view_of(task: Task, viewer: Principal, names: Mapping[str, str]) -> TaskView
         closed_at=task.closed_at,
         department=task.department,
         made_by=names.get(task.made_by or ""),
+        customer_name=customer_name,
+        about=about(task),
+        notice=is_notice(task),
         **values,
     )

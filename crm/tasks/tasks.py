@@ -17,7 +17,8 @@ class TaskError(Exception):
 
     TaskError
     ├── TaskNotFound   there is no such task
-    └── TaskTaken      somebody else has it, or it is closed
+    ├── TaskTaken      somebody else has it, or it is closed
+    └── TaskElsewhere  it is a step of something else and ends there
     """
 
     error_id = "task-error"
@@ -37,6 +38,19 @@ class TaskTaken(TaskError):
     def __init__(self, message: str, *, holder: str = "") -> None:
         super().__init__(message)
         self.holder = holder
+
+
+class TaskElsewhere(TaskError):
+    """The task is a step of something with a page of its own and ends there. Nothing was changed; open that page.
+
+    `about` names it: "contact:ID", "case:ID", "appointment:ID".
+    """
+
+    error_id = "task-elsewhere"
+
+    def __init__(self, message: str, *, about: str) -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class TaskKind(StrEnum):
@@ -113,6 +127,31 @@ class Task:
     #: User id, or "call:ID" where a call closed it.
     closed_by: str | None = None
     result: str | None = None
+
+
+#: Kinds of steps in something else, and the word its occasion begins with, before the id.
+_STEPS: Final = {
+    TaskKind.CONTACT: "contact",
+    TaskKind.CASE: "case",
+    TaskKind.TELL_PLAN: "case",
+    TaskKind.SECOND_VISIT: "case",
+    TaskKind.EFFECT_CHECK: "case",
+    TaskKind.APPOINTMENT: "appointment",
+}
+
+
+def about(task: Task) -> str | None:
+    """What the task is a step of: "contact:ID", "case:ID", "appointment:ID"; None where it stands for itself."""
+    words = task.occasion.split()
+    if len(words) < 2 or _STEPS.get(task.kind) != words[0]:
+        return None
+    return f"{words[0]}:{words[1]}"
+
+
+def is_notice(task: Task) -> bool:
+    """Whether it only tells somebody of something (a case that is overdue): who has read it is done with it."""
+    words = task.occasion.split()
+    return task.kind is TaskKind.CASE and words[3:4] == ["told"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -226,3 +226,45 @@ async def test_the_timeline_tells_cases_contacts_surveys_and_appointments(line: 
         assert there in story
     assert "13812345678" not in story
     assert "备用钥匙" in story
+
+
+async def test_the_task_of_a_contact_ends_with_the_contact(line: Line) -> None:
+    """No general list closes it behind the contact's back; every list says where it ends."""
+    contact = line.remind(ReasonKind.SERVICE_VISIT)
+    browser = await line.office.signed_in("wang")
+    listed = await (await browser.session.get(f"{browser.base}/api/v1/tasks?state=open")).json()
+    (task,) = listed["items"]
+    assert (task["about"], task["customer_name"]) == (f"contact:{contact}", "李雷")
+    for step, body in (("claim", {}), ("close", {"result": "好了"}), ("release", {})):
+        answer = await browser.post(f"/api/v1/tasks/{task['id']}/{step}", body)
+        assert answer.status == 409
+        assert (await answer.json())["error_id"] == "task-elsewhere"
+    page = await (await browser.session.get(f"{browser.base}/tasks?scope=free")).text()
+    assert f'href="/contacts/{contact}"' in page
+    assert "data-act" not in page[page.index(f'data-task="{task["id"]}"') :]
+    found = line.office.database.read_now(lambda c: contacts.get_contact(c, contact))
+    assert (found.state.value, found.owner_id) == ("open", None)
+
+
+async def test_a_notice_of_a_case_may_be_put_away_and_its_duty_may_not(line: Line) -> None:
+    office, now = line.office, line.office.clock.now()
+    office.add_user("boss", Role.MANAGER, name="经理")
+    new = NewCase(
+        kind=CaseKind.COMPLAINT,
+        grade=Grade.MAJOR,
+        source=CaseSource.CALL,
+        subject="刹车异响",
+        customer_id=line.customer,
+        handler_id=office.users["wang"].id,
+    )
+    made, _new = line.write(lambda c: cases.open_case(c, new, by=None, now=now, hours=HOURS))
+    line.write(lambda c: cases.look(c, now, HOURS))
+    boss, agent = await office.signed_in("boss"), await office.signed_in("wang")
+    (told,) = (await (await boss.session.get(f"{boss.base}/api/v1/tasks?state=mine")).json())["items"]
+    assert (told["about"], told["notice"]) == (f"case:{made.id}", True)
+    (duty,) = (await (await agent.session.get(f"{agent.base}/api/v1/tasks?state=mine")).json())["items"]
+    assert (duty["about"], duty["notice"]) == (f"case:{made.id}", False)
+    refused = await agent.post(f"/api/v1/tasks/{duty['id']}/close", {"result": "好了"})
+    assert refused.status == 409
+    assert (await boss.post(f"/api/v1/tasks/{told['id']}/close", {"result": "已知悉"})).status == 200
+    assert line.office.database.read_now(lambda c: cases.get_case(c, made.id)).closed_at is None

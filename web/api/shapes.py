@@ -220,6 +220,11 @@ class TaskOut(Shape):
     result: str | None
     department: str | None = Field(None, description="queue or department it is for")
     made_by: str | None = Field(None, description="name of who made it by hand")
+    customer_name: str | None = None
+    about: str | None = Field(
+        None, description="what it is a step of and ends with: contact:ID, case:ID, appointment:ID"
+    )
+    notice: bool = Field(False, description="it only tells of that, and may be closed by itself")
 
 
 class TasksOut(Shape):

@@ -175,7 +175,7 @@ ROUTES = (
         json=assign_task,
         body=AssignTaskIn,
         answer=TaskOut,
-        errors=("task-not-found", "task-taken", "user-not-found"),
+        errors=("task-not-found", "task-taken", "task-elsewhere", "user-not-found"),
         tag="tasks",
     ),
     Route(
@@ -186,7 +186,7 @@ ROUTES = (
         json=release_task,
         body=Nothing,
         answer=TaskOut,
-        errors=("task-not-found", "task-taken", "no-own-user"),
+        errors=("task-not-found", "task-taken", "task-elsewhere", "no-own-user"),
         tag="tasks",
     ),
     Route(
@@ -197,7 +197,7 @@ ROUTES = (
         json=claim_task,
         body=Nothing,
         answer=TaskOut,
-        errors=("task-not-found", "task-taken", "no-own-user"),
+        errors=("task-not-found", "task-taken", "task-elsewhere", "no-own-user"),
         tag="tasks",
     ),
     Route(
@@ -208,7 +208,7 @@ ROUTES = (
         json=close_task,
         body=CloseTaskIn,
         answer=TaskOut,
-        errors=("task-not-found", "task-taken", "no-own-user"),
+        errors=("task-not-found", "task-taken", "task-elsewhere", "no-own-user"),
         tag="tasks",
     ),
 )

@@ -14,10 +14,12 @@ import { softphone } from "./phone/start";
 import { maybe, t } from "./texts";
 import { now as clock, readable, since, span, when } from "./times";
 
-interface Task { id: string; kind: string; due_at: string | null; subject: string; number: string | null; owner_id: string | null; call_id: string | null; customer_id: string | null }
+interface Task { id: string; kind: string; due_at: string | null; subject: string; number: string | null; owner_id: string | null; call_id: string | null; customer_id: string | null; customer_name: string | null; about: string | null }
 interface Queue { name: string; label: Record<string, string>; waiting: number; longest_wait: number; ready: number }
 
 const PERSON = ["who", "why", "vehicles", "open", "contacts", "choice"];
+// Pages of what a task may be a step of.
+const PLACES: Record<string, string> = { contact: "/contacts", case: "/cases", appointment: "/appointments" };
 const WAITING = new Set(["missed_call", "callback", "voicemail"]);
 
 function element<K extends keyof HTMLElementTagNameMap>(name: K, text = "", kind = ""): HTMLElementTagNameMap[K] {
@@ -203,8 +205,13 @@ island("desk", (root, signal) => {
     const late = task.due_at !== null && Date.parse(task.due_at) < clock();
     if (late) row.className = "late";
     if (!headed || task.kind !== "missed_call") row.append(element("span", maybe(`desk.open.${task.kind}`) ?? t("desk.open.other"), "badge"));
-    const name = element("bdi", task.subject || readable(task.number) || "");
-    row.append(name);
+    const said = task.subject || task.customer_name || readable(task.number) || "";
+    const [what, id] = (task.about ?? "").split(":");
+    if (what && id && PLACES[what]) {
+      const link = element("a", said || t("desk.open.other"));
+      link.href = `${PLACES[what]}/${id}`;
+      row.append(link);
+    } else row.append(element("bdi", said));
     if (task.due_at) { const due = when(task.due_at); due.classList.add("figure"); if (late) due.classList.add("overdue"); row.append(due); }
     if (WAITING.has(task.kind) && (task.number || wide)) {
       const call = element("button", t("desk.act.call"));

@@ -14,6 +14,7 @@ from web.bodies import read_query
 from web.languages import language_of
 from web.pages.aftercall import readable
 from web.pages.shell import show
+from web.ports import TaskView
 from web.ports.aftercall import TaskFilter
 from web.routes import SERVICES, Route, Shape
 
@@ -28,6 +29,18 @@ class TasksPageQuery(Shape):
     kind: TaskKind | Literal[""] = ""
     department: Id | Literal[""] = ""
     cursor: Cursor | None = None
+
+
+#: Pages of what a task may be a step of.
+_PLACES = {"contact": "/contacts", "case": "/cases", "appointment": "/appointments"}
+
+
+def place_of(task: TaskView) -> str | None:
+    """Address of the page where a task ends; None where it ends on its own list."""
+    if task.about is None:
+        return None
+    what, _, id = task.about.partition(":")
+    return f"{_PLACES[what]}/{id}"
 
 
 async def show_tasks(request: web.Request, signed: Signed) -> web.StreamResponse:
@@ -72,6 +85,7 @@ async def show_tasks(request: web.Request, signed: Signed) -> web.StreamResponse
             "query": {"scope": query.scope, "kind": query.kind, "department": query.department},
             "people": people,
             "readable": readable,
+            "place_of": place_of,
             "me": by.user_id,
         },
     )

@@ -203,6 +203,11 @@ class TaskView:
     department: str | None = None
     #: Name of who made it by hand.
     made_by: str | None = None
+    customer_name: str | None = None
+    #: What it is a step of and ends with: "contact:ID", "case:ID", "appointment:ID".
+    about: str | None = None
+    #: It only tells of that, and may be put away by itself.
+    notice: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
