@@ -4,19 +4,20 @@ import { Refusal, ask } from "./ask";
 import { island, pageOf } from "./islands";
 import { hotkey } from "./keys";
 import { notice } from "./notices";
+import { caseWords, compared } from "./survey_compare";
 import { make, mine, words } from "./survey_parts";
+import type { Departments } from "./survey_compare";
 import type { CaseRule, Condition, Given, Question, Questionnaire, Saying, When } from "./survey_parts";
 import { t } from "./texts";
 
 interface Fault { place: string; message: string }
 interface Version { code: string; version: number; revision: number; body: Questionnaire; faults: Fault[]; by_name: string }
-interface Page { version: Version; compare: Version | null; editable: boolean; kinds: string[]; channels: string[]; purposes: string[]; places: string[] }
+interface Page { version: Version; compare: Version | null; editable: boolean; kinds: string[]; channels: string[]; purposes: string[]; places: string[]; departments: Departments }
 interface Played { path: string[]; next: string | null; ended_by: string | null; total: number | null; dissatisfied: string[]; case: CaseRule | null; spoken: Record<string, Record<string, string>>; faults: Fault[] }
 interface Copy { body: Questionnaire; revision: number }
 
 const PAUSE = 700;
 const AGAIN = 4000;
-const DEPARTMENTS = ["", "sales", "service", "parts", "finance", "quality"];
 
 island("survey-new", (root, signal) => {
   root.addEventListener("submit", async (event) => {
@@ -187,8 +188,8 @@ island("survey-editor", (root, signal) => {
       (kind) => { set(kind ? { kind, grade: rule?.grade ?? "ordinary", department: rule?.department ?? "" } : null); drawAll(); })));
     if (rule) {
       box.append(labelled(t("surveys.case.grade"), select(["ordinary", "escalated", "major"].map((one): [string, string] => [one, t(`surveys.case.grade.${one}`)]), rule.grade, (grade) => { rule.grade = grade; }, false)));
-      const known = DEPARTMENTS.includes(rule.department) ? DEPARTMENTS : [...DEPARTMENTS, rule.department];
-      box.append(labelled(t("surveys.department"), select(known.map((one): [string, string] => [one, one ? t(`surveys.department.${one}`) : t("surveys.department.none")]), rule.department, (department) => { rule.department = department; }, false)));
+      const known = [...new Set(["", ...Object.keys(page.departments), rule.department])];
+      box.append(labelled(t("surveys.department"), select(known.map((one): [string, string] => [one, one ? words(page.departments[one], mine()) || one : t("surveys.department.none")]), rule.department, (department) => { rule.department = department; }, false)));
     }
     return box;
   }
@@ -462,7 +463,7 @@ island("survey-editor", (root, signal) => {
       if (played.spoken[language]?.["closing"]) box.append(make("p", { class: "s-speak" }, played.spoken[language]!["closing"]!));
     }
     if (played.total !== null) box.append(make("p", { class: "quiet" }, `${t("surveys.total")} ${played.total}`));
-    if (played.case) box.append(make("p", { class: "s-wrong" }, t("surveys.would_open", { what: `${t(`surveys.case.kind.${played.case.kind}`)} · ${t(`surveys.case.grade.${played.case.grade}`)}${played.case.department ? ` · ${t(`surveys.department.${played.case.department}`)}` : ""}` })));
+    if (played.case) box.append(make("p", { class: "s-wrong" }, t("surveys.would_open", { what: caseWords(played.case, page.departments) })));
   }
   function playField(one: Question, given: Given): HTMLElement {
     const set = (value: Given): void => { values = { ...values, [one.code]: value }; void play(); };
@@ -505,23 +506,10 @@ island("survey-editor", (root, signal) => {
   function drawCompare(): void {
     const box = part("compare");
     if (!box || !page.compare) return;
-    const flat = (value: unknown, place = ""): [string, string][] => {
-      if (Array.isArray(value)) return value.flatMap((one, number) => flat(one, `${place}.${(one as { code?: string } | null)?.code ?? number}`));
-      if (value && typeof value === "object") return Object.entries(value).flatMap(([name, one]) => flat(one, place ? `${place}.${name}` : name));
-      return value === null || value === "" || value === false || value === undefined ? [] : [[place, String(value)]];
-    };
-    const before = new Map(flat(page.compare.body));
-    const after = new Map(flat(page.version.body));
-    const list = make("dl", { class: "s-diff" });
-    for (const place of new Set([...before.keys(), ...after.keys()])) {
-      const was = before.get(place);
-      const now = after.get(place);
-      if (was === now) continue;
-      list.append(make("dt", { class: "mono" }, place), make("dd", {}, was ? make("del", {}, was) : null, was && now ? " → " : null, now ? make("ins", {}, now) : null));
-    }
+    const found = compared(page.compare.body, page.version.body, page.departments);
     const title = t("surveys.compare_title", { version: page.compare.version });
     const none = make("p", { class: "quiet" }, t("surveys.same"));
-    box.replaceChildren(make("h3", {}, title), list.children.length > 0 ? list : none);
+    box.replaceChildren(make("h3", {}, title), ...(found.length > 0 ? found : [none]));
   }
 
   // -- steps -------------------------------------------------------------------------------------

@@ -108,6 +108,7 @@ async def edit(request: web.Request, signed: Signed) -> web.StreamResponse:
                 "channels": [one.value for one in Channel],
                 "purposes": [one.value for one in Purpose],
                 "places": list(PLACES),
+                "departments": (await services.cases.choices()).departments,
             },
         },
     )
