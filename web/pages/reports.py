@@ -17,7 +17,8 @@ from crm.reports.maker import STEPS as MAKER_STEPS
 from crm.reports.maker import MakerState
 from crm.reports.rows import Figure, Row, Wanted
 from crm.reports.work import TIMES
-from web.api.reports import MakerQuery, RowsQuery, source_of, wanted_of
+from web.api.reports.lists import RowsQuery, source_of, wanted_of
+from web.api.reports.maker import MakerQuery
 from web.api.shapes import Cursor, Id
 from web.auth import Signed
 from web.bodies import read_query
