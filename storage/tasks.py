@@ -47,13 +47,6 @@ from telephony.calls import Call
 
 #: What a person may write into subject or result.
 _LONGEST_TEXT: Final = 500
-#: Why a step of something else is not moved or ended by itself.
-_ELSEWHERE: Final = {
-    "contact": "This task ends with its contact. Nothing was changed; open the contact and enter the result there.",
-    "case": "This task ends with its case. Nothing was changed; open the case and take the step there.",
-    "appointment": "This task ends with its appointment. Nothing was changed; open the appointment and say there that"
-    " the customer was told.",
-}
 
 
 # -- rows ---------------------------------------------------------------------------------------------
@@ -228,7 +221,23 @@ def _stands_alone(connection: Connection, task_id: str, *, notices: bool = False
     subject = about(task)
     if subject is None or task.state is not TaskState.OPEN or (notices and is_notice(task)):
         return
-    raise TaskElsewhere(_ELSEWHERE[subject.partition(":")[0]], about=subject)
+    match subject.partition(":")[0]:
+        case "contact":
+            raise TaskElsewhere(
+                "This task ends with its contact. Nothing was changed; open the contact and enter the result there.",
+                about=subject,
+            )
+        case "case":
+            raise TaskElsewhere(
+                "This task ends with its case. Nothing was changed; open the case and take the step there.",
+                about=subject,
+            )
+        case _:
+            raise TaskElsewhere(
+                "This task ends with its appointment. Nothing was changed; open it and say there that the customer"
+                " was told.",
+                about=subject,
+            )
 
 
 def claim_task(connection: Connection, task_id: str, user_id: str) -> Task:
