@@ -43,6 +43,7 @@ from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook, keep_key
+from config.books.survey_links import survey_link_book
 from config.books.survey_results import SurveyResultBook
 from config.books.survey_seed import seed as seed_questionnaires
 from config.books.surveys import SurveyBook
@@ -388,6 +389,7 @@ class Service:
                 groups=GroupBook(self.database, settings.calendar.zone),
                 merging=MergeBook(self.database, self.journal),
                 bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
+                survey_links=survey_link_book(self.database, self.hours, settings),
                 survey_results=SurveyResultBook(self.database, self.hours.zone),
                 surveys=SurveyBook(self.database, self.hours, dealership=settings.dealership),
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),

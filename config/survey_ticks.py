@@ -18,6 +18,7 @@ from telephony.hours import WorkingTime
 log = structlog.get_logger(__name__)
 
 #: How long nobody touched a response until it counts as broken off. It can be taken up again afterwards.
+#: One begun by a link that still lives waits for the customer, unless its answers open a case.
 IDLE: Final = {
     Channel.AGENT: timedelta(hours=2),
     Channel.KEYPAD: timedelta(minutes=15),
@@ -38,7 +39,7 @@ class SurveyTicks:
         now = self._clock.now()
         before = {channel: now - idle for channel, idle in IDLE.items()}
         try:
-            found = await self._database.read(partial(responses.idle, before=before))
+            found = await self._database.read(partial(responses.idle, before=before, now=now))
             for response_id, channel in found:
                 try:
                     await self._database.write(

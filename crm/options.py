@@ -94,6 +94,18 @@ class CorrectionOptions(Options):
     )
 
 
+class SurveyOptions(Options):
+    """Surveys customers answer by a private link."""
+
+    link_days: int = Field(
+        14, ge=1, le=90, description="a customer's private link to a survey is good so long"
+    )
+    phone: Annotated[str, Field(pattern=r"^[0-9+ -]{0,24}$")] = Field(
+        "",
+        description="number the page names for questions; empty: the first of telephony.hotline.numbers",
+    )
+
+
 class CaseAllowance(Options):
     """Working minutes of one kind and grade of cases."""
 
@@ -199,3 +211,4 @@ class CrmOptions(Options):
     appointments: AppointmentOptions = AppointmentOptions()
     reports: ReportOptions = ReportOptions()
     cases: CaseOptions = CaseOptions()
+    surveys: SurveyOptions = SurveyOptions()

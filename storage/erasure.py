@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from access.sentences import Sentence
 from access.users import AccessError
 from crm.records.customers import name_key
-from storage import group_counts, maker_visits, suppressions
+from storage import group_counts, maker_visits, suppressions, survey_links
 from storage.cases import stops_contact
 from storage.outgoing import forget_subject
 from storage.tables import metadata
@@ -215,6 +215,7 @@ def erase(
     found = Tied(keys=dict(found.keys))
     scrub = _Scrub(person, pseudonym)
     _forget_terms(connection, person)
+    survey_links.revoke_of(connection, person.customer_ids, now)
     if key is not None:
         done.count(suppression_rows, suppressions.keep(connection, key, person.numbers))
     done.count(happenings, _take_back_what_was_told(connection, person))

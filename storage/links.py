@@ -38,6 +38,7 @@ def _link(row: RowMapping) -> Link:
         opened_at=row["opened_at"],
         used_at=row["used_at"],
         revoked_at=row["revoked_at"],
+        browser=row["browser"],
     )
 
 
@@ -85,6 +86,20 @@ def open_link(connection: Connection, kind: LinkKind, secret: str, now: datetime
             update(links).where(links.c.id == link.id, links.c.opened_at.is_(None)).values(opened_at=now)
         )
     return link
+
+
+def bind_link(connection: Connection, link_id: str, browser: str, now: datetime) -> bool:
+    """Tie a link to the browser with this hash of a cookie, its first opening noted. False where another has it.
+
+    One statement decides, so of many first openings at once one wins; the same browser may ask again.
+    """
+    connection.execute(
+        update(links)
+        .where(links.c.id == link_id, links.c.browser.is_(None))
+        .values(browser=browser, opened_at=now)
+    )
+    kept = connection.execute(select(links.c.browser).where(links.c.id == link_id)).scalar_one_or_none()
+    return kept is not None and hmac.compare_digest(kept, browser)
 
 
 def find_link(connection: Connection, kind: LinkKind, secret: str) -> Link:

@@ -44,7 +44,14 @@ from storage.merging import current_id
 from storage.outgoing import announce
 from storage.questionnaires import approved, questionnaire_of
 from storage.tables.cases import cases
-from storage.tables.surveys import response_answers, response_events, response_scores, responses
+from storage.tables.links import links
+from storage.tables.surveys import (
+    response_answers,
+    response_events,
+    response_scores,
+    responses,
+    survey_offers,
+)
 from storage.vehicles import MOST_KILOMETRES, change_vehicle, get_vehicle
 from telephony.hours import WorkingTime
 
@@ -239,6 +246,12 @@ def _occasion(
     return ""
 
 
+def of_contact(connection: Connection, contact_id: str, questionnaire: str) -> Response | None:
+    """The response of a contact to a questionnaire, whoever began it."""
+    known = _of_occasion(connection, _occasion(connection, questionnaire, contact_id, None, None))
+    return None if known is None else _get(connection, known)
+
+
 def _of_occasion(connection: Connection, occasion: str) -> str | None:
     return connection.execute(
         select(responses.c.id).where(responses.c.occasion == occasion)
@@ -385,7 +398,19 @@ def answer(
     connection.execute(
         update(responses).where(responses.c.id == response_id).values(rev=made.seq, touched_at=now)
     )
-    return replace(before, rev=made.seq, touched_at=now, answers={**before.answers, question: made})
+    after = replace(before, rev=made.seq, touched_at=now, answers={**before.answers, question: made})
+    note_urgency(connection, after, asked)
+    return after
+
+
+def note_urgency(connection: Connection, response: Response, asked: Questionnaire) -> None:
+    """Keep whether what was answered by link so far opens a case: it is not left lying as long as the link."""
+    urgent = judge(asked, response.values, complete=False).case is not None
+    connection.execute(
+        update(survey_offers)
+        .where(survey_offers.c.response_id == response.id, survey_offers.c.urgent.is_not(urgent))
+        .values(urgent=urgent)
+    )
 
 
 def shown_answer(answer: Answer) -> dict[str, Any]:
@@ -555,14 +580,29 @@ def decline(
 
 
 def idle(
-    connection: Connection, before: Mapping[Channel, datetime], *, limit: int = 50
+    connection: Connection, before: Mapping[Channel, datetime], now: datetime, *, limit: int = 50
 ) -> list[tuple[str, Channel]]:
-    """Responses begun and left lying: last touched before the moment of their channel, the oldest first."""
+    """Responses begun and left lying: last touched before the moment of their channel, the oldest first.
+
+    One begun by link waits for the customer as long as the link lives, unless its answers open a case.
+    """
+    may_come_back = (
+        select(survey_offers.c.id)
+        .join(links, links.c.id == survey_offers.c.link_id)
+        .where(
+            survey_offers.c.response_id == responses.c.id,
+            survey_offers.c.urgent.is_(False),
+            links.c.revoked_at.is_(None),
+            links.c.expires_at > now,
+        )
+        .exists()
+    )
     rows = connection.execute(
         select(responses.c.id, responses.c.channel, responses.c.touched_at)
         .where(
             responses.c.state == ResponseState.BEGUN.value,
             responses.c.touched_at < max(before.values()),
+            ~((responses.c.channel == Channel.WEB.value) & may_come_back),
         )
         .order_by(responses.c.touched_at)
         .limit(limit * 10)

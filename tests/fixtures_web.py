@@ -46,6 +46,7 @@ from config.books.privacy import PrivacyBook
 from config.books.records import RecordBook
 from config.books.reports import ReportBook
 from config.books.second_factors import FactorBook
+from config.books.survey_links import SurveyLinkBook
 from config.books.survey_results import SurveyResultBook
 from config.books.surveys import SurveyBook
 from config.desk import HouseDesk
@@ -460,6 +461,13 @@ async def open_office(
         ),
         appointments=AppointmentBook(
             database, WorkingTime.from_options(CalendarOptions()), AppointmentOptions()
+        ),
+        survey_links=SurveyLinkBook(
+            database,
+            WorkingTime.from_options(CalendarOptions()),
+            days=14,
+            dealership="示例汽车服务中心",
+            phone="400 800 1234",
         ),
         survey_results=SurveyResultBook(database, ZoneInfo("Asia/Shanghai")),
         surveys=SurveyBook(

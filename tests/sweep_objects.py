@@ -79,6 +79,7 @@ from storage import (
     responses,
     sessions,
     slots,
+    survey_links,
     tasks,
     tokens,
     vehicles,
@@ -735,6 +736,23 @@ def questionnaire(office: Office) -> str:
     return "service_visit"
 
 
+def survey_offer(office: Office) -> str:
+    """A survey offered to the customer by link."""
+    questionnaire(office)
+    person, now = customer(office), office.clock.now()
+    offer, _secret = office.database.write_now(
+        lambda c: survey_links.offer_survey(
+            c,
+            questionnaire="service_visit",
+            customer_id=person,
+            life=timedelta(days=14),
+            now=now,
+            by=_BY,
+        )
+    )
+    return str(offer.id)
+
+
 def questionnaire_version(office: Office) -> str:
     """Its first version."""
     questionnaire(office)
@@ -845,6 +863,10 @@ OBJECTS: Final[Mapping[str, Object]] = {
     "made_on": Object(seen=day_list, why=_HOUSE_TIMES),
     "questionnaire": Object(seen=questionnaire, why="questionnaires are the house's"),
     "version": Object(seen=questionnaire_version, why="questionnaires are the house's"),
+    "offer_id": Object(
+        seen=survey_offer,
+        why="whoever asks customers may take a link back; of records closed to him there is none",
+    ),
     "response_id": Object(
         seen=foreign_response,
         why="whoever asks customers reads what they answered; records closed to him do not",
@@ -916,6 +938,10 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "POST /api/v1/questionnaires/{questionnaire}/drafts": {"body": None},
     "POST /api/v1/questionnaires/{questionnaire}/versions/{version}/steps": {"step": "submit"},
     "POST /api/v1/responses": {"questionnaire": "service_visit"},
+    "POST /api/v1/survey-links": {
+        "questionnaire": "service_visit",
+        "customer_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+    },
     "POST /api/v1/responses/{response_id}/answers": {"question": "overall", "value": 5},
     "POST /api/v1/responses/{response_id}/end": {"how": "decline"},
     "POST /api/v1/recordings/{sound_id}/delete": _DELETED,

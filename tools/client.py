@@ -54,6 +54,7 @@ def bundle() -> int:
             esbuild,
             "web/client/app.ts",
             "web/client/case_link.ts",
+            "web/client/survey_link.ts",
             "--bundle",
             "--splitting",
             "--format=esm",

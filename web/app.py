@@ -48,6 +48,7 @@ from web.api import imports as imports_api
 from web.api import maintenance as maintenance_api
 from web.api import phone as phone_api
 from web.api import reports as reports_api
+from web.api import survey_links as survey_links_api
 from web.api import survey_results as survey_results_api
 from web.api import surveys as surveys_api
 from web.api.openapi import describe
@@ -86,6 +87,7 @@ from web.pages import recordings as recordings_page
 from web.pages import records as records_page
 from web.pages import reports as reports_page
 from web.pages import scripts as scripts_page
+from web.pages import survey_links as survey_links_page
 from web.pages import survey_results as survey_results_page
 from web.pages import surveys as surveys_page
 from web.pages import tasks as tasks_page
@@ -247,6 +249,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *maintenance_api.ROUTES,
     *surveys_api.ROUTES,
     *surveys_page.ROUTES,
+    *survey_links_api.ROUTES,
+    *survey_links_page.ROUTES,
     *survey_results_api.ROUTES,
     *survey_results_page.ROUTES,
     *appointments_api.ROUTES,

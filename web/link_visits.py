@@ -29,6 +29,8 @@ _MOST: Final = 2_000
 _LONGEST_COOKIE: Final = 100
 #: Requests a minute from one address to private links; people need a handful.
 PER_MINUTE: Final = 40
+#: Requests a minute of one browser that a link is known to open in: a survey has many questions.
+KNOWN_PER_MINUTE: Final = 240
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +50,9 @@ class LinkVisits:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Visit] = OrderedDict()
         self.rates = TokenRates(PER_MINUTE)
+        #: Browsers with their link, as hashes, that the store has found to belong together.
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self.known_rates = TokenRates(KNOWN_PER_MINUTE)
 
     def begin(self, secret: str, pin: str, now: datetime) -> tuple[str, Visit]:
         """A visit of this link: its cookie, and itself."""
@@ -79,11 +84,34 @@ class LinkVisits:
 
     def knock(self, address: str) -> int:
         """Count a request of an address; 0, or the seconds it has to wait."""
-        try:
-            self.rates.take(address)
-        except Refused as refused:
-            return int(refused.headers["Retry-After"])
-        return 0
+        return _wait(self.rates, address)
+
+    def know(self, cookie: str, secret: str) -> None:
+        """The link opens in the browser with this cookie."""
+        if cookie:
+            self._known[_pair(cookie, secret)] = None
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+
+    def knock_at(self, address: str, cookie: str, secret: str) -> int:
+        """As `knock`; a browser the link is known to open in is counted by itself, and generously."""
+        pair = _pair(cookie, secret)
+        if not cookie or pair not in self._known:
+            return self.knock(address)
+        self._known.move_to_end(pair)
+        return _wait(self.known_rates, pair)
+
+
+def _pair(cookie: str, secret: str) -> str:
+    return hash_secret(f"{hash_secret(cookie)}:{hash_secret(secret)}")
+
+
+def _wait(rates: TokenRates, who: str) -> int:
+    try:
+        rates.take(who)
+    except Refused as refused:
+        return int(refused.headers["Retry-After"])
+    return 0
 
 
 LINK_VISITS: web.AppKey[LinkVisits] = web.AppKey("link_visits", LinkVisits)

@@ -163,6 +163,8 @@ class Route:
 def add_route(app: web.Application, route: Route) -> None:
     """Put a route of the table into the application."""
     path = re.sub(r"{(\w+_id)}", r"{\1:[0-9A-Za-z]{1,64}}", route.path)
+    # A private link's secret with a full stop behind it is a wrong secret, and its page says so.
+    path = path.replace("{token}", "{token:[^/]{1,200}}")
     path = re.sub(r"{(\w+)}", r"{\1:[0-9A-Za-z._-]{1,64}}", path)
     app.router.add_route(route.method, path, _handler(route))
 

@@ -26,6 +26,7 @@ class LinkError(Exception):
     ├── LinkExpired    its time is over
     ├── LinkRevoked    taken back, replaced by a newer one, or locked after wrong PINs
     ├── LinkUsed       what it was for has been done
+    ├── LinkElsewhere  it was opened in another browser
     └── PinWrong       the PIN is not the one; `left` tries remain
     """
 
@@ -54,6 +55,12 @@ class LinkUsed(LinkError):
     """What it was for has been done."""
 
     error_id = "link-used"
+
+
+class LinkElsewhere(LinkError):
+    """It was opened in another browser, and opens in that one only."""
+
+    error_id = "link-elsewhere"
 
 
 class PinWrong(LinkError):
@@ -94,6 +101,8 @@ class Link:
     opened_at: datetime | None = None
     used_at: datetime | None = None
     revoked_at: datetime | None = None
+    #: Hash of the cookie of the only browser it opens in; None: any.
+    browser: str | None = None
 
 
 def check(link: Link, now: datetime) -> None:

@@ -24,6 +24,8 @@ links = Table(
     Column("opened_at", Utc),
     Column("used_at", Utc),
     Column("revoked_at", Utc),
+    #: SHA-256 of the cookie of the first browser, where a link is bound to it.
+    Column("browser", String(64)),
     Index("ix_links_subject", "kind", "subject"),
     Index("ix_links_expires_at", "expires_at"),
 )

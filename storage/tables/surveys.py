@@ -139,3 +139,24 @@ response_events = Table(
     Column("by_name", String(64), nullable=False),
     Column("why", Text, nullable=False),
 )
+
+#: A questionnaire offered to a customer by a private link; what became of it stands in `links` and `responses`.
+survey_offers = Table(
+    "survey_offers",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("link_id", String(26), ForeignKey("links.id"), nullable=False, unique=True),
+    Column("customer_id", String(26), ForeignKey("customers.id"), nullable=False),
+    Column("vehicle_id", String(26), ForeignKey("vehicles.id")),
+    Column("contact_id", String(26)),
+    Column("questionnaire", String(32), nullable=False),
+    Column("made_by_name", String(64), nullable=False),
+    #: Since the link was opened.
+    Column("response_id", String(26), ForeignKey("responses.id")),
+    #: The answers so far open a case: this one is not left lying until the link ends.
+    Column("urgent", Boolean, nullable=False),
+    Index("ix_survey_offers_customer_id", "customer_id", "id"),
+    Index("ix_survey_offers_contact_id", "contact_id", "id"),
+    Index("ix_survey_offers_response_id", "response_id"),
+    Index("ix_survey_offers_vehicle_id", "vehicle_id"),
+)

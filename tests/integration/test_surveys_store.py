@@ -387,10 +387,10 @@ def test_an_answer_takes_up_what_the_house_broke_off(house: House) -> None:
     begun = house.answer(house.begin(channel=Channel.WEB, by=None, occasion="link:1"), "overall", 5, by=None)
     house.clock.advance(2 * 3600)
     late = {channel: house.clock.now() - timedelta(hours=1) for channel in Channel}
-    found = house.database.read_now(lambda c: responses.idle(c, late))
+    found = house.database.read_now(lambda c: responses.idle(c, late, house.clock.now()))
     assert found == [(begun.id, Channel.WEB)]
     broken = house.break_off(begun, why="")
-    assert house.database.read_now(lambda c: responses.idle(c, late)) == []
+    assert house.database.read_now(lambda c: responses.idle(c, late, house.clock.now())) == []
     assert broken.opened_case_id is None
     again = house.answer(begun, "advisor", 4, channel=Channel.WEB, by=None)
     assert again.state is ResponseState.BEGUN

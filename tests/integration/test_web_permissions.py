@@ -54,6 +54,8 @@ PUBLIC = {
     ("POST", "/l/report/{token}"),
     ("GET", "/l/problems/{token}"),
     ("POST", "/l/problems/{token}"),
+    ("GET", "/l/survey/{token}"),
+    ("POST", "/l/survey/{token}"),
 }
 GUARDED = [route for route in ROUTES if route.needs is not None]
 

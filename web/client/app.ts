@@ -23,6 +23,7 @@ import "./contacts";
 import "./cases";
 import "./survey_editor";
 import "./survey_fill";
+import "./survey_offers";
 
 startIslands();
 startDates();

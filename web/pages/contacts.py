@@ -19,6 +19,7 @@ from web.languages import language_of
 from web.pages.contact_words import ContactWords
 from web.pages.pop import spaced
 from web.pages.shell import show
+from web.pages.survey_lines import offered_of
 from web.ports.contacts import ContactFilter, ContactLine, ContactView
 from web.routes import SERVICES, Route
 
@@ -124,6 +125,10 @@ async def show_contact(request: web.Request, signed: Signed) -> web.StreamRespon
             language=None,
             now=now,
         )
+    asked = _questionnaires(view)
+    offered = None
+    if not view.line.closed_to_viewer:
+        offered = await offered_of(request, signed, view.contact.customer_id, contact_id=view.contact.id)
     return show(
         request,
         signed,
@@ -139,7 +144,11 @@ async def show_contact(request: web.Request, signed: Signed) -> web.StreamRespon
             "spoken": spoken,
             "readable": spaced,
             "is_open": view.contact.state is not ContactState.CLOSED,
-            "questionnaires": _questionnaires(view),
+            "questionnaires": asked,
+            "offered": offered,
+            "can_offer": view.contact.state is not ContactState.CLOSED,
+            "wanted": asked[0][0] if asked else "",
+            "wanted_vehicle": (asked[0][1] or "") if asked else "",
             "page": {
                 "id": view.contact.id,
                 "version": view.contact.version,

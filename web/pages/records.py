@@ -36,11 +36,12 @@ from web.pages.case_lines import cases_of
 from web.pages.contact_lines import contacts_of
 from web.pages.record_words import Words
 from web.pages.shell import show
+from web.pages.survey_lines import offered_of
 from web.ports.merging import Person
 from web.refusals import said
 from web.routes import SERVICES, Route, Shape
 
-SHEETS: Final = ("records.css", "cases.css")
+SHEETS: Final = ("records.css", "cases.css", "surveys.css")
 _SHOWN: Final = 50
 #: Groups a menu offers.
 _GROUPS: Final = 100
@@ -183,6 +184,10 @@ async def show_customer(request: web.Request, signed: Signed) -> web.StreamRespo
             "cases_of": None if view.closed else await cases_of(request, signed, customer_id=view.id),
             "called": None if view.closed else await contacts_of(request, signed, view.id),
             "booked": None if view.closed else await booked_of(request, signed, view.id),
+            "offered": None if view.closed else await offered_of(request, signed, view.id),
+            "can_offer": True,
+            "wanted": "",
+            "wanted_vehicle": "",
             "groups": await groups_to_join(request, signed),
             "kinds": query.kinds,
             "filters": [*(kind.value for kind in Kind), Only.RECORDED.value],

@@ -45,6 +45,7 @@ from web.ports.phone import BrowserPhones
 from web.ports.privacy import Approvals, Privacy, SecondFactors
 from web.ports.records import Records
 from web.ports.reports import Reports
+from web.ports.survey_links import SurveyLinks
 from web.ports.survey_results import SurveyResults
 from web.ports.surveys import Surveys
 
@@ -383,6 +384,7 @@ class Services:
     merging: Merging
     corrections: Corrections
     surveys: Surveys
+    survey_links: SurveyLinks
     survey_results: SurveyResults
     appointments: Appointments
     reports: Reports

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("opened_at", Utc(), nullable=True),
         sa.Column("used_at", Utc(), nullable=True),
         sa.Column("revoked_at", Utc(), nullable=True),
+        sa.Column("browser", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_links")),
         sa.UniqueConstraint("hash", name=op.f("uq_links_hash")),
     )

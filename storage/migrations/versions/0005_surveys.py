@@ -142,3 +142,26 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("response_id", "seq", name=op.f("pk_response_events")),
     )
+    op.create_table(
+        "survey_offers",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("link_id", sa.String(length=26), nullable=False),
+        sa.Column("customer_id", sa.String(length=26), nullable=False),
+        sa.Column("vehicle_id", sa.String(length=26), nullable=True),
+        sa.Column("contact_id", sa.String(length=26), nullable=True),
+        sa.Column("questionnaire", sa.String(length=32), nullable=False),
+        sa.Column("made_by_name", sa.String(length=64), nullable=False),
+        sa.Column("response_id", sa.String(length=26), nullable=True),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_survey_offers_link_id")),
+        sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_survey_offers_customer_id")),
+        sa.ForeignKeyConstraint(["vehicle_id"], ["vehicles.id"], name=op.f("fk_survey_offers_vehicle_id")),
+        sa.ForeignKeyConstraint(["response_id"], ["responses.id"], name=op.f("fk_survey_offers_response_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_offers")),
+        sa.UniqueConstraint("link_id", name=op.f("uq_survey_offers_link_id")),
+    )
+    with op.batch_alter_table("survey_offers", schema=None) as batch_op:
+        batch_op.create_index("ix_survey_offers_contact_id", ["contact_id", "id"], unique=False)
+        batch_op.create_index("ix_survey_offers_customer_id", ["customer_id", "id"], unique=False)
+        batch_op.create_index("ix_survey_offers_response_id", ["response_id"], unique=False)
+        batch_op.create_index("ix_survey_offers_vehicle_id", ["vehicle_id"], unique=False)
