@@ -12,7 +12,7 @@ import { notice } from "./notices";
 import { keyOf, unanswered } from "./phone/dial";
 import { softphone } from "./phone/start";
 import { maybe, t } from "./texts";
-import { now as clock, readable, since, span, when } from "./times";
+import { now as clock, readable, since, span, until, when } from "./times";
 
 interface Task { id: string; kind: string; due_at: string | null; subject: string; number: string | null; owner_id: string | null; call_id: string | null; customer_id: string | null; customer_name: string | null; about: string | null }
 interface Queue { name: string; label: Record<string, string>; waiting: number; longest_wait: number; ready: number }
@@ -212,7 +212,7 @@ island("desk", (root, signal) => {
       link.href = `${PLACES[what]}/${id}`;
       row.append(link);
     } else row.append(element("bdi", said));
-    if (task.due_at) { const due = when(task.due_at); due.classList.add("figure"); if (late) due.classList.add("overdue"); row.append(due); }
+    if (task.due_at) { const due = until(task.due_at); due.classList.add("figure"); if (late) due.classList.add("overdue"); row.append(due); }
     if (WAITING.has(task.kind) && (task.number || wide)) {
       const call = element("button", t("desk.act.call"));
       call.type = "button";

@@ -41,6 +41,18 @@ function format(language: string, options: Intl.DateTimeFormatOptions): Intl.Dat
   return made;
 }
 
+// As `when`; what ends with a day is said as that day, not as the midnight after it.
+export function until(moment: string): HTMLTimeElement {
+  const at = new Date(moment);
+  if (format("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(at) !== "00:00:00") return when(moment);
+  const made = when(moment);
+  const last = new Date(at.getTime() - 1000);
+  const year = format("en-CA", { year: "numeric" });
+  const other = year.format(last) !== year.format(now());
+  made.textContent = format(house()?.language ?? "zh-CN", { month: "2-digit", day: "2-digit", ...(other ? { year: "numeric" } : {}) }).format(last);
+  return made;
+}
+
 // The time of day at the house, with the date before it where it is not today, with seconds where they matter.
 export function when(moment: string, exact = false): HTMLTimeElement {
   const language = house()?.language ?? "zh-CN";

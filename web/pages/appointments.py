@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -95,6 +96,7 @@ async def show_board(request: web.Request, signed: Signed) -> web.StreamResponse
                         if view.appointment.starts_at.astimezone(zone).date() == one
                     ],
                     "full": _full([lane for lane in board.lanes if lane.day == one]),
+                    "axis": _axis([lane for lane in board.lanes if lane.day == one], zone),
                 }
                 for one in days
             ],
@@ -104,6 +106,37 @@ async def show_board(request: web.Request, signed: Signed) -> web.StreamResponse
             "local": _local(zone),
         },
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """The hours a day's lanes are drawn along: all of them side by side, whenever each begins."""
+
+    begins: datetime
+    hours: Sequence[int]
+
+    @property
+    def minutes(self) -> int:
+        """Its length."""
+        return 60 * len(self.hours)
+
+    def place(self, at: datetime) -> float:
+        """Minutes from its beginning."""
+        return (at - self.begins).total_seconds() / 60
+
+
+def _axis(lanes: Sequence[LaneDay], zone: ZoneInfo) -> Axis | None:
+    spans = [
+        (cell.at, cell.at + timedelta(minutes=lane.lane.cell_minutes))
+        for lane in lanes
+        for cell, _taken in lane.cells
+    ]
+    if not spans:
+        return None
+    begins = min(start for start, _end in spans).astimezone(zone).replace(minute=0)
+    ends = max(end for _start, end in spans)
+    count = -(-int((ends - begins).total_seconds()) // 3600)
+    return Axis(begins=begins, hours=[(begins.hour + number) % 24 for number in range(count)])
 
 
 def _full(lanes: Sequence[LaneDay]) -> tuple[int, int]:

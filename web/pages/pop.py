@@ -17,7 +17,7 @@ from telephony.calls import Direction
 from telephony.company import Company
 from web.api.shapes import AgentOut
 from web.languages import text
-from web.pages.rendering import clock, macros, span
+from web.pages.rendering import clock, deadline, macros, span
 
 #: The places of the page that a pop fills, as the template's macros are called.
 PLACES: Final = ("who", "why", "vehicles", "open", "contacts", "choice", "record", "bar")
@@ -55,6 +55,7 @@ def pop_parts(pop: Pop, *, language: Language, now: datetime, zone: ZoneInfo) ->
         waited=span(max(0.0, ((pop.call.connected_at or now) - pop.waiting_since).total_seconds())) or "0:00",
         words=lambda pressed: pressed.words.get(language) or f"{pressed.node} {pressed.keys}".strip(),
         clock=partial(clock, now=now, zone=zone.key),
+        deadline=partial(deadline, now=now, zone=zone.key),
         day=partial(day_in_words, today=now.astimezone(zone).date()),
         span=span,
         short=partial(short, now=now, zone=zone),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -93,11 +93,21 @@ def clock(moment: datetime, *, now: datetime, zone: str, exact: bool = False) ->
     """The time of day at the house, with the date where it is not today, with seconds where they matter."""
     local = moment.astimezone(ZoneInfo(zone))
     today = now.astimezone(ZoneInfo(zone)).date()
-    time = f"{local:%H:%M:%S}" if exact else f"{local:%H:%M}"
+    hour = f"{local:%H:%M:%S}" if exact else f"{local:%H:%M}"
     if local.date() == today:
-        return Markup("") + time
+        return Markup("") + hour
     day = f"{local:%m/%d}" if local.year == today.year else f"{local:%Y/%m/%d}"
-    return Markup('<span class="day">{} </span>').format(day) + time
+    return Markup('<span class="day">{} </span>').format(day) + hour
+
+
+def deadline(moment: datetime, *, now: datetime, zone: str) -> Markup:
+    """As `clock`; what ends with a day is said as that day, not as the midnight after it."""
+    local = moment.astimezone(ZoneInfo(zone))
+    if local.time() > time(0):
+        return clock(moment, now=now, zone=zone)
+    last = local.date() - timedelta(days=1)
+    same_year = last.year == now.astimezone(ZoneInfo(zone)).year
+    return Markup('<span class="day">{}</span>').format(f"{last:%m/%d}" if same_year else f"{last:%Y/%m/%d}")
 
 
 def macros(template: str, *, language: Language, **values: object) -> object:

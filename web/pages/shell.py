@@ -14,7 +14,7 @@ from access.users import THEMES, Principal
 from web.auth import Signed
 from web.languages import language_of
 from web.live import LIVE_AT
-from web.pages.rendering import clock, render, span
+from web.pages.rendering import clock, deadline, render, span
 from web.routes import SERVICES
 
 
@@ -123,6 +123,7 @@ def show(
             "now": now,
             "zone": services.zone,
             "clock": partial(clock, now=now, zone=services.zone),
+            "deadline": partial(deadline, now=now, zone=services.zone),
             "span": span,
             "house": {
                 "language": language,
