@@ -56,6 +56,7 @@ async def show_list(request: web.Request, signed: Signed) -> web.StreamResponse:
         here="contacts",
         sheets=SHEETS,
         values={
+            "readable": spaced,
             "lines": page.items,
             "next": page.next,
             "counts": page.counts,
@@ -136,13 +137,13 @@ async def show_contact(request: web.Request, signed: Signed) -> web.StreamRespon
         here="contacts",
         sheets=SHEETS,
         values={
+            "readable": spaced,
             "view": view,
             "line": view.line,
             "contact": view.contact,
             "words": ContactWords(language=language, zone=services.zone),
             "reasons": view.line.reasons,
             "spoken": spoken,
-            "readable": spaced,
             "is_open": view.contact.state is not ContactState.CLOSED,
             "questionnaires": asked,
             "offered": offered,
