@@ -111,7 +111,7 @@ def load_booked(connection: Connection, now: datetime, hours: WorkingTime) -> in
         .join(vehicle_people, vehicle_people.c.customer_id == customers.c.id)
         .where(vehicle_people.c.ended_at.is_(None))
         .group_by(customers.c.id)
-        .order_by(customers.c.id.desc())
+        .order_by(customers.c.id)
         .limit(len(_BOOKED))
     ).all()
     agent = connection.execute(
@@ -186,6 +186,6 @@ def _working_day(now: datetime, hours: WorkingTime, away: int) -> date:
     step = timedelta(days=1 if away > 0 else -1)
     while away:
         day += step
-        if hours.is_working_day(day):
+        if hours.is_working_day(day) and day.weekday() < 6:  # the lanes rest on Sundays
             away += -1 if away > 0 else 1
     return day
