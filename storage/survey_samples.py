@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from access.permissions import Role
+from access.tokens import hash_secret, make_secret
 from access.users import Principal, Via
 from crm.surveys.questionnaires import Channel
-from storage import responses
+from storage import responses, survey_links
+from storage.cases import stops_contact
 from storage.tables.access import users
 from storage.tables.records import customers
 from storage.tables.records import vehicle_people as people_of_vehicles
 from storage.tables.surveys import responses as response_rows
+from storage.tables.surveys import survey_offers
 from telephony.hours import WorkingTime
 
 _HOW_MANY: Final = 44
 _QUESTIONNAIRE: Final = "service_visit"
 _ADVISORS: Final = ("周敏", "吴强", "郑洁")
+#: How many days ago a link was made, and what came of it.
+_LINKS: Final = (
+    *((12, "answered"), (9, "answered"), (7, "answered"), (5, "answered"), (2, "answered")),
+    *((3, "half"), (1, "unopened"), (4, "unopened"), (20, "unopened")),
+)
 _WORDS: Final = (
     "等待时间有点长，休息区座位不够",
     "服务顾问讲得很清楚，下次还来",
@@ -88,6 +97,45 @@ def load(connection: Connection, now: datetime, hours: WorkingTime) -> int:
             responses.break_off(connection, begun.id, why="客户挂断", hours=hours, **every)
         else:
             responses.finish(connection, begun.id, hours=hours, **every)
+    return made + _by_link(connection, people, asking, now, hours)
+
+
+def _by_link(
+    connection: Connection,
+    people: Sequence[Row[Any]],
+    asking: Sequence[Row[Any]],
+    now: datetime,
+    hours: WorkingTime,
+) -> int:
+    """Links to the same questionnaire: some answered, one left half-way, some not opened, one too late."""
+    if connection.execute(select(survey_offers.c.id).limit(1)).first() is not None:
+        return 0
+    random, made = Random(211), 0
+    stopped = stops_contact(connection, [one.id for one in people])
+    free = [one for one in people if one.id not in stopped]
+    for place, person in enumerate(free[: len(_LINKS)]):
+        days, ending = _LINKS[place]
+        at, user = now - timedelta(days=days), random.choice(asking)
+        by = Principal(role=Role(user.role), via=Via.SESSION, name=user.name, user_id=user.id, proof_id="")
+        _offer, secret = survey_links.offer_survey(
+            connection,
+            questionnaire=_QUESTIONNAIRE,
+            customer_id=person.id,
+            vehicle_id=person.vehicle_id,
+            life=timedelta(days=14),
+            now=at,
+            by=by,
+        )
+        if ending == "unopened":
+            continue
+        browser, at = hash_secret(make_secret()), at + timedelta(hours=random.randint(1, 9))
+        survey_links.begin(connection, secret, browser, at)
+        made += 1
+        asked = list(_answers(random).items())[: 2 if ending == "half" else None]
+        for question, value in asked:
+            survey_links.answer(connection, secret, browser, question, value, based_on=None, now=at)
+        if ending == "answered":
+            survey_links.finish(connection, secret, browser, now=at + timedelta(minutes=3), hours=hours)
     return made
 
 

@@ -106,6 +106,7 @@ function start(): void {
           if (other !== one && (one.dataset["alone"] !== undefined || other.dataset["alone"] !== undefined)) other.checked = false;
         }
       }
+      say(form, "");
       keep(form);
     });
   }
