@@ -100,11 +100,11 @@ _SAMPLE: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def sample_values(dealership: str, agent: str, language: str) -> dict[str, str | None]:
-    """Places filled with somebody who is not there."""
+def sample_values(dealership: str, language: str) -> dict[str, str | None]:
+    """Places filled with people who are not there."""
     return {
         "dealership": dealership,
-        "agent.name": agent,
+        "agent.name": "李娜" if language == "zh-CN" else "Li Na",
         "greeting": scripts.part_of_day(10, language),
         "customer.number": "C000123",
         "customer.phone_tail": "5678",

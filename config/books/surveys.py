@@ -198,7 +198,7 @@ class SurveyBook:
                     if name in ("opening", "closing")
                 }
                 for language, words in spoken_of(
-                    questionnaire, {one: sample_values(self._dealership, "", one) for one in LANGUAGES}
+                    questionnaire, {one: sample_values(self._dealership, one) for one in LANGUAGES}
                 ).items()
             },
         }

@@ -26,6 +26,8 @@ class Place:
     path: str
     #: In the bar; others are under "more".
     main: bool = False
+    #: On a narrow window it is under "more", too.
+    gives_way: bool = False
 
 
 #: In the order of the bar. A place whose route does not exist is not shown.
@@ -35,8 +37,8 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(name="vehicles", path="/vehicles", main=True),
     Place(name="tasks", path="/tasks", main=True),
     Place(name="calls", path="/calls", main=True),
-    Place(name="recordings", path="/recordings", main=True),
-    Place(name="knowledge", path="/knowledge", main=True),
+    Place(name="recordings", path="/recordings", main=True, gives_way=True),
+    Place(name="knowledge", path="/knowledge", main=True, gives_way=True),
     Place(name="bulletins", path="/bulletins"),
     Place(name="groups", path="/groups"),
     Place(name="duplicates", path="/duplicates"),
