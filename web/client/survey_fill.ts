@@ -29,6 +29,8 @@ island("survey-fill", (root, signal) => {
   let ending: "" | "break_off" | "decline" = "";
   let saying = "";
   let trouble = "";
+  // The question whose answer was refused; `trouble` says why.
+  let refused = "";
   let busy = false;
   let unsent: Unsent[] = read();
   let lastDigit: { digit: string; at: number } = { digit: "", at: 0 };
@@ -68,16 +70,18 @@ island("survey-fill", (root, signal) => {
         keep();
         take(next);
         saying = t("surveys.fill.saved");
-        trouble = "";
+        if (!refused || refused === one.question) { trouble = ""; refused = ""; }
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof Refusal && error.status < 500 && error.status !== 401 && error.status !== 429) {
           unsent = unsent.slice(1);
           keep();
+          // What was given since goes out all the same; another answer to this question may be among it.
           trouble = error.detail;
-          at = one.question;
+          refused = one.question;
+          if (!unsent.some((later) => later.question === refused)) at = refused;
           await reload();
-          break;
+          continue;
         }
         saying = t("surveys.fill.unsaved");
         status();
@@ -195,7 +199,7 @@ island("survey-fill", (root, signal) => {
     const known = answerOf(code);
     const now = code === at && open();
     const must = one.required && !known ? make("span", { class: "must", title: t("surveys.fill.must"), "aria-label": t("surveys.fill.must") }, "*") : null;
-    const line = make("li", { class: "s-row", "data-now": now ? "yes" : undefined, "data-done": known ? "yes" : undefined });
+    const line = make("li", { class: "s-row", "data-code": code, "data-now": now ? "yes" : undefined, "data-done": known ? "yes" : undefined });
     const head = make("button", { type: "button", class: "s-line", "data-go": code, "aria-expanded": String(now) },
       make("span", { class: "s-no" }, String(number)), make("span", { class: "s-name" }, words(one.text, language), " ", must),
       known ? make("b", { class: "s-given" }, textOf(one, known.value)) : null);
@@ -252,19 +256,24 @@ island("survey-fill", (root, signal) => {
   }
 
   // What stands in the open question's fields, sent if it is new.
-  function gather(): boolean {
-    const one = question(at);
-    if (!one) return true;
-    const known = answerOf(at);
-    const field = place.querySelector<HTMLInputElement>("[data-now] [data-value]");
+  // What is written in a row belongs to the question of that row, wherever one has gone since.
+  function gather(row = place.querySelector<HTMLElement>("[data-now]")): boolean {
+    const code = row?.dataset["code"] ?? "";
+    const one = question(code);
+    if (!row || !one) return true;
+    const known = answerOf(code);
+    const field = row.querySelector<HTMLInputElement>("[data-value]");
     const value = field ? (field.value.trim() === "" ? null : field.value) : known?.value ?? null;
     const more: Partial<Unsent> = {};
-    for (const area of place.querySelectorAll<HTMLTextAreaElement>("[data-now] [data-more]")) more[area.dataset["more"] as "words"] = area.value.trim();
+    for (const area of row.querySelectorAll<HTMLTextAreaElement>("[data-more]")) more[area.dataset["more"] as "words"] = area.value.trim();
     const same = known && String(known.value ?? "") === String(value ?? "") && (known.words ?? "") === (more.words ?? "") && (known.summary ?? "") === (more.summary ?? "");
     if (same || (!known && value === null && !more.words && !more.summary)) return !!known || !one.required;
-    if (value === null && one.required) { trouble = t("surveys.fill.must"); draw(true); return false; }
-    trouble = "";
-    give(at, value, more);
+    if (value === null && one.required) {
+      if (code === at) { trouble = t("surveys.fill.must"); draw(true); }
+      return false;
+    }
+    if (code === at) trouble = "";
+    give(code, value, more);
     return true;
   }
 
@@ -356,7 +365,9 @@ island("survey-fill", (root, signal) => {
   }, { signal });
   // What is typed is saved when the field is left, too.
   root.addEventListener("change", (event) => {
-    if ((event.target as HTMLElement).matches("[data-now] [data-value], [data-now] [data-more]")) gather();
+    // A browser tells it while the row is taken away, too: the page may be at another question by then.
+    const field = event.target as HTMLElement;
+    if (field.matches("[data-value], [data-more]")) gather(field.closest<HTMLElement>("[data-now]"));
   }, { signal });
   for (const one of "0123456789") hotkey(one, "surveys.fill.keys", (event) => digit(one, event), signal, { listed: false });
   hotkey("Enter", "surveys.fill.next", (event) => { if (at && open()) { event.preventDefault(); void next(); } }, signal);
