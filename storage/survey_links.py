@@ -73,7 +73,9 @@ def offer_survey(
     """A link by which the customer answers: (offer, secret). The secret can be read only here.
 
     An older link of the same contact (or, without one, of the customer) to the same questionnaire opens nothing from
-    now on. Raises OfferRefused, QuestionnaireNotFound, CustomerNotFound, VehicleNotFound, ContactNotFound.
+    now on. Whether the customer wants messages is for whoever sends it to ask.
+
+    Raises OfferRefused, QuestionnaireNotFound, CustomerNotFound, VehicleNotFound, ContactNotFound.
     """
     asked, _version = approved(connection, questionnaire)
     if Channel.WEB not in asked.channels or not by_link(asked.purpose):

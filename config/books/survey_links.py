@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from crm.scripts.templates import PartKind
 from crm.surveys.branching import missing, next_question, path
 from crm.surveys.offers import Offer, OfferNotFound, VisitState, by_link
 from crm.surveys.questionnaires import Channel, Question
-from crm.surveys.states import VersionState
+from crm.surveys.states import VersionRow, VersionState
 from storage import audit, questionnaires, responses, survey_links
 from storage.cases import stops_contact
 from storage.customers import get_customer
@@ -67,13 +67,14 @@ class SurveyLinkBook:
         def work(connection: Connection) -> OfferPage:
             whose = open_customer(connection, viewer, current_id(connection, customer_id), now=now)
             found = survey_links.offers_of(connection, whose.id, contact_id=contact_id)
-            labels = _labels(connection)
+            versions = questionnaires.list_versions(connection)
+            labels = _labels(versions)
             cars = {car.id: car for car, _role in vehicles_of(connection, whose.id)}
             return OfferPage(
                 customer_id=whose.id,
                 contact_id=contact_id,
                 lines=[_line(one, labels, now) for one in found],
-                choices=_choices(connection),
+                choices=_choices(versions),
                 vehicles=[(one.id, f"{one.plate or ''} {one.model}".strip()) for one in cars.values()],
                 open_case=stops_contact(connection, [whose.id]).get(whose.id, ""),
                 days=self._days,
@@ -104,7 +105,7 @@ class SurveyLinkBook:
                 by=viewer,
             )
             audit.append(connection, replace(entry, subject=f"customer:{whose.id}"))
-            return _line(made, _labels(connection), entry.at), secret
+            return _line(made, _labels(questionnaires.list_versions(connection)), entry.at), secret
 
         return await self._database.write(work)
 
@@ -115,7 +116,7 @@ class SurveyLinkBook:
                 raise OfferNotFound("There is no such link.")
             made = survey_links.revoke(connection, offer_id, entry.at)
             audit.append(connection, replace(entry, subject=f"customer:{made.customer_id}"))
-            return _line(made, _labels(connection), entry.at)
+            return _line(made, _labels(questionnaires.list_versions(connection)), entry.at)
 
         return await self._database.write(work)
 
@@ -216,18 +217,18 @@ def _text(question: Question, places: Mapping[str, Mapping[str, str | None]]) ->
     return said
 
 
-def _labels(connection: Connection) -> Mapping[str, Said]:
+def _labels(versions: Sequence[VersionRow]) -> Mapping[str, Said]:
     found: dict[str, Said] = {}
-    for one in questionnaires.list_versions(connection):
+    for one in versions:
         if one.code not in found or one.state is VersionState.APPROVED:
             found[one.code] = one.label
     return found
 
 
-def _choices(connection: Connection) -> list[OfferChoice]:
+def _choices(versions: Sequence[VersionRow]) -> list[OfferChoice]:
     return [
         OfferChoice(code=one.code, label=one.label)
-        for one in questionnaires.list_versions(connection)
+        for one in versions
         if one.state is VersionState.APPROVED
         and by_link(one.purpose)
         and Channel.WEB.value in one.body.get("channels", ())

@@ -233,6 +233,7 @@ async def test_without_javascript_in_english(browser: Browser, house: House) -> 
     page = await context.new_page()
     await page.goto(link)
     await expect(page.locator("h1")).to_contain_text("would like your opinion")
+    await look(page, "en-begin")
     await page.get_by_role("link", name="中文").click()
     await expect(page.locator("h1")).to_contain_text("想听听您的意见")
     await page.get_by_role("link", name="English").click()
@@ -243,11 +244,17 @@ async def test_without_javascript_in_english(browser: Browser, house: House) -> 
         elif await page.locator(".sl-choice").count():
             await page.locator(".sl-choice").first.click()
         before = await page.title()
+        await look(page, f"en-{before.split(' ')[1]}")
         await page.get_by_role("button", name="Next").click()
         assert await page.title() != before
     await expect(page.locator("h1")).to_contain_text("check your answers")
+    await look(page, "en-look")
     await page.get_by_role("button", name="Send").click()
     await expect(page.locator("h1")).to_contain_text("Thank you")
+    await look(page, "en-thanks")
+    await page.goto(f"{link[:-1]}?language=en")
+    await expect(page.locator("h1")).to_contain_text("does not work")
+    await look(page, "en-gone")
     done = house.response()
     assert done.state is ResponseState.FINISHED
     assert done.total == 100

@@ -312,6 +312,21 @@ def test_a_dissatisfied_customer_opens_one_case_with_the_end(house: House) -> No
     assert house.visit(secret).state is VisitState.ANSWERED
 
 
+async def test_many_ends_at_once_are_one(house: House) -> None:
+    _offer, secret = house.offer()
+    house.begin(secret)
+    house.fill(secret, overall=1)
+    now = house.clock.now()
+    ended = await asyncio.gather(
+        *(
+            house.database.write(lambda c: survey_links.finish(c, secret, PHONE, now=now, hours=HOURS))
+            for _ in range(5)
+        )
+    )
+    assert {one.state for one in ended} == {VisitState.ANSWERED}
+    assert house.count(case_rows) == 1
+
+
 async def test_the_customer_may_come_back_as_long_as_the_link_lives(house: House) -> None:
     _offer, secret = house.offer()
     begun = house.begin(secret).response
