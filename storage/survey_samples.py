@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from access.permissions import Role
 from access.tokens import hash_secret, make_secret
@@ -102,8 +102,8 @@ def load(connection: Connection, now: datetime, hours: WorkingTime) -> int:
 
 def _by_link(
     connection: Connection,
-    people: Sequence[Row[Any]],
-    asking: Sequence[Row[Any]],
+    people: Sequence[Any],
+    asking: Sequence[Any],
     now: datetime,
     hours: WorkingTime,
 ) -> int:
