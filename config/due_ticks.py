@@ -39,6 +39,9 @@ class DueTicks:
     async def _settle(self) -> None:
         for _ in range(_SHARES):
             now = self._clock.now()
+            today = self._hours.date_of(now)
+            if await self._database.read(partial(maintenance.waits_until, today=today)):
+                await self._database.write(partial(maintenance.begin_waiting, today=today, now=now))
             if not await self._database.read(partial(maintenance.anything_to_reckon, now=now)):
                 return
             await self._database.write(partial(maintenance.gather, now=now))

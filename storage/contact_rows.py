@@ -52,6 +52,12 @@ def reason_from(row: RowMapping) -> Reason:
     return Reason(**{**plain, "kind": ReasonKind(row["kind"]), "state": ReasonState(row["state"])})
 
 
+def several(connection: Connection, contact_ids: Collection[str]) -> list[Contact]:
+    """These contacts, as far as they exist."""
+    rows = connection.execute(select(due_contacts).where(due_contacts.c.id.in_(list(contact_ids)))).mappings()
+    return [contact_from(row) for row in rows]
+
+
 def get_contact(connection: Connection, contact_id: str, *, lock: bool = False) -> Contact:
     """One contact. Raises ContactNotFound."""
     wanted = select(due_contacts).where(due_contacts.c.id == contact_id)

@@ -324,16 +324,17 @@ def _maintenance(
     )
     rows = _page(connection, wanted, vehicles.c.next_due_on, vehicles.c.id, place, limit)
     mine = [row for row in rows if plan_for(day.plans, row["brand"], row["model"]).lead_days == lead]
-    made = _reminders(connection, day, mine)
+    made = reminders(connection, day, mine)
     behind = _behind(rows, "next_due_on", limit)
     if behind:
         return made, f"{lead}|{behind}"
     return made, f"{leads[at + 1]}|" if at + 1 < len(leads) else ""
 
 
-def _reminders(
+def reminders(
     connection: Connection, day: Day, rows: Sequence[RowMapping]
 ) -> list[tuple[NewReason, str | None]]:
+    """Reminders of these vehicles, each with its plan; those nobody belongs to have none."""
     if not rows:
         return []
     made = maintenance.forecasts(connection, rows, day.plans)
@@ -569,7 +570,7 @@ def settle(connection: Connection, now: datetime, hours: WorkingTime, *, limit: 
         first = today - timedelta(days=MOST_DAYS_BACK)
         if first < row["next_due_on"] <= today + timedelta(days=plan.lead_days):
             due.append(row)
-    found = _reminders(connection, day, due) + _late_events(connection, day, rows)
+    found = reminders(connection, day, due) + _late_events(connection, day, rows)
     contacts.add_reasons(
         connection,
         [reason for reason, _ in found],

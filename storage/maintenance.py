@@ -13,7 +13,19 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -47,6 +59,7 @@ SETTLED: Final = timedelta(minutes=2)
 RECKONED: Final = "plan "
 _MOST_KM: Final = 9_999_999
 _SUBJECT: Final = "vehicle:"
+_TAKEN: Final = "There is a plan for this model already. Nothing was changed; change that one."
 
 
 def _insert(connection: Connection, table: Any) -> Any:
@@ -75,6 +88,7 @@ def plan_from(row: RowMapping) -> Plan:
         updated_at=row["saved_at"],
         updated_by_name=row["saved_by_name"],
         retired_at=row["retired_at"],
+        begins_on=row["begins_on"],
     )
 
 
@@ -137,15 +151,77 @@ def versions(connection: Connection, plan_id: str) -> list[Plan]:
     return found
 
 
-def save_plan(connection: Connection, plan: Plan, *, by: Principal, now: datetime) -> Plan:
-    """A new plan, or the next version of one. Raises BadPlan, PlanNotFound, PlanChanged."""
+def waiting_plans(connection: Connection) -> list[Plan]:
+    """Versions saved for a day to come: the newest of their plan, which do not hold yet."""
+    newest = maintenance_plans.alias()
+    later = select(newest.c.version).where(
+        newest.c.id == maintenance_plans.c.id, newest.c.version > maintenance_plans.c.version
+    )
+    rows = connection.execute(
+        select(maintenance_plans)
+        .where(
+            maintenance_plans.c.holds.is_(None),
+            maintenance_plans.c.begins_on.is_not(None),
+            maintenance_plans.c.retired_at.is_(None),
+            ~later.exists(),
+        )
+        .order_by(maintenance_plans.c.begins_on, maintenance_plans.c.id)
+    ).mappings()
+    return [plan_from(row) for row in rows]
+
+
+def begin_waiting(connection: Connection, today: date, now: datetime) -> int:
+    """Versions whose day has come hold from now on; their vehicles are reckoned anew. Gives how many."""
+    begun = 0
+    for one in waiting_plans(connection):
+        if one.begins_on is None or one.begins_on > today:
+            continue
+        of_plan = maintenance_plans.c.id == one.id
+        try:
+            with connection.begin_nested():
+                connection.execute(update(maintenance_plans).where(of_plan).values(holds=None))
+                connection.execute(
+                    update(maintenance_plans)
+                    .where(of_plan, maintenance_plans.c.version == one.version)
+                    .values(holds=_key(one))
+                )
+        except IntegrityError:  # another plan holds for this model by now: this one stays a plan for later
+            continue
+        _mark_model(connection, one, now)
+        begun += 1
+    return begun
+
+
+def waits_until(connection: Connection, today: date) -> bool:
+    """Whether `begin_waiting` would find anything."""
+    return any(one.begins_on is not None and one.begins_on <= today for one in waiting_plans(connection))
+
+
+def _key(plan: Plan) -> str:
+    return f"{plan.brand}/{plan.model}"
+
+
+def save_plan(
+    connection: Connection, plan: Plan, *, by: Principal, now: datetime, today: date | None = None
+) -> Plan:
+    """A new plan, or the next version of one; from `plan.begins_on`, where that is after `today`.
+
+    Raises BadPlan, PlanNotFound, PlanChanged.
+    """
     check(plan)
+    if plan.begins_on is not None and today is not None and plan.begins_on < today:
+        raise BadPlan("A version holds from today or a later day. Nothing was changed.", field="begins_on")
+    waits = plan.begins_on is not None and today is not None and plan.begins_on > today
     version = 1
     if plan.id:
         version = _stand(connection, plan.id, plan.version).version + 1
-        connection.execute(
-            update(maintenance_plans).where(maintenance_plans.c.id == plan.id).values(holds=None)
-        )
+        if not waits:
+            connection.execute(
+                update(maintenance_plans).where(maintenance_plans.c.id == plan.id).values(holds=None)
+            )
+    others = [*plans(connection), *waiting_plans(connection)]
+    if any(one.id not in ("", plan.id) and _key(one) == _key(plan) for one in others):
+        raise BadPlan(_TAKEN, field="model")
     saved = replace(
         plan,
         id=plan.id or new_id(now),
@@ -160,7 +236,7 @@ def save_plan(connection: Connection, plan: Plan, *, by: Principal, now: datetim
                 insert(maintenance_plans).values(
                     id=saved.id,
                     version=version,
-                    holds=f"{saved.brand}/{saved.model}",
+                    holds=None if waits else _key(saved),
                     brand=saved.brand,
                     model=saved.model,
                     name=saved.name,
@@ -169,13 +245,13 @@ def save_plan(connection: Connection, plan: Plan, *, by: Principal, now: datetim
                     saved_by=by.user_id,
                     saved_by_name=by.name[:64],
                     retired_at=None,
+                    begins_on=saved.begins_on,
                 )
             )
     except IntegrityError as error:
-        raise BadPlan(
-            "There is a plan for this model already. Nothing was changed; change that one.", field="model"
-        ) from error
-    _mark_model(connection, saved, now)
+        raise BadPlan(_TAKEN, field="model") from error
+    if not waits:
+        _mark_model(connection, saved, now)
     return saved
 
 
@@ -185,8 +261,9 @@ def retire_plan(connection: Connection, plan_id: str, version: int, *, now: date
     connection.execute(
         update(maintenance_plans)
         .where(maintenance_plans.c.id == plan_id, maintenance_plans.c.version == version)
-        .values(holds=None, retired_at=now)
+        .values(retired_at=now)
     )
+    connection.execute(update(maintenance_plans).where(maintenance_plans.c.id == plan_id).values(holds=None))
     _mark_model(connection, before, now)
     return replace(before, retired_at=now)
 
@@ -203,7 +280,8 @@ def _stand(connection: Connection, plan_id: str, version: int) -> Plan:
     if row is None:
         raise PlanNotFound("There is no such plan.")
     found = plan_from(row)
-    if found.version != version or row["holds"] is None:
+    over = found.retired_at is not None or (row["holds"] is None and found.begins_on is None)
+    if found.version != version or over:
         raise PlanChanged("Somebody has changed this plan meanwhile. Nothing was changed; look at it again.")
     return found
 
@@ -303,6 +381,19 @@ def gather(connection: Connection, now: datetime, *, limit: int = 1000) -> int:
     return read + _gather_plans(connection, now, limit)
 
 
+def spoken_of(spoken: Iterable[Any]) -> ColumnElement[bool]:
+    """For a statement over `vehicles`: those of one of these brands and models; an empty one is every."""
+    some = [
+        and_(
+            true(),
+            *([vehicles.c.brand == brand] if brand else []),
+            *([vehicles.c.model == model] if model else []),
+        )
+        for brand, model in spoken
+    ]
+    return or_(false(), *some)
+
+
 def _there(connection: Connection, ids: Collection[str]) -> list[str]:
     return list(connection.execute(select(vehicles.c.id).where(vehicles.c.id.in_(ids))).scalars())
 
@@ -318,18 +409,15 @@ def _gather_plans(connection: Connection, now: datetime, limit: int) -> int:
     ).first()
     if waiting is None:
         return 0
-    plan = connection.execute(
+    # Every version of it: what an earlier one spoke of falls to another plan.
+    spoken = connection.execute(
         select(maintenance_plans.c.brand, maintenance_plans.c.model)
         .where(maintenance_plans.c.id == waiting.name.removeprefix("plan:"))
-        .limit(1)
-    ).first()
+        .distinct()
+    ).all()
     ids: list[str] = []
-    if plan is not None:
-        wanted = select(vehicles.c.id).where(vehicles.c.id > waiting.last_id)
-        if plan.brand:
-            wanted = wanted.where(vehicles.c.brand == plan.brand)
-        if plan.model:
-            wanted = wanted.where(vehicles.c.model == plan.model)
+    if spoken:
+        wanted = select(vehicles.c.id).where(vehicles.c.id > waiting.last_id, spoken_of(spoken))
         ids = list(connection.execute(wanted.order_by(vehicles.c.id).limit(limit)).scalars())
     mark(connection, ids, now)
     if len(ids) < limit:

@@ -32,6 +32,7 @@ from access.permissions import Permission
 from access.users import Principal
 from crm.records.vehicle_lists import VehicleFilter, VehicleLine, VehicleOwner, VehiclePage, VehicleSort
 from crm.records.vehicles import Role, clean_plate_part, clean_tail, reversed_keys
+from storage.due_weeks import of_stage
 from storage.search import several
 from storage.sight import Sight, is_open, is_scoped, sights
 from storage.tables.records import customers, search_terms, vehicle_people, vehicles
@@ -155,6 +156,8 @@ def _ways(
     due = _due(wanted)
     if due:
         yield _Way(fits=and_(*due), ids=ids.where(*due))
+    if wanted.stage is not None:  # with the days beside it, which are walked
+        yield _Way(fits=of_stage(wanted.stage), ids=None)
     if wanted.customer_class:
         owned = (
             vehicle_people.c.role == Role.OWNER,

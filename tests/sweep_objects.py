@@ -967,6 +967,12 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
         "class_days": {},
         "key_account_days": 90,
     },
+    "POST /api/v1/maintenance-trials": {
+        "name": "a",
+        "first": {"months": 6},
+        "periodic": {"months": 6},
+        "fulfilled_by": ["periodic"],
+    },
     "POST /api/v1/hooks": {"name": "dms", "url": "https://dms.example/", "events": ["call.ended"]},
 }
 

@@ -80,6 +80,7 @@ from web.pages import groups as groups_page
 from web.pages import hooks as hooks_page
 from web.pages import imports as imports_page
 from web.pages import knowledge as knowledge_page
+from web.pages import maintenance as maintenance_page
 from web.pages import merging as merging_page
 from web.pages import people as people_pages
 from web.pages import privacy as privacy_pages
@@ -247,6 +248,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *corrections.ROUTES,
     *contacts_api.ROUTES,
     *maintenance_api.ROUTES,
+    *maintenance_page.ROUTES,
     *surveys_api.ROUTES,
     *surveys_page.ROUTES,
     *survey_links_api.ROUTES,

@@ -161,6 +161,18 @@ class AppointmentBook:
 
         return await self._database.read(work)
 
+    async def of_vehicle(
+        self, viewer: Principal, vehicle_id: str, now: datetime
+    ) -> Sequence[AppointmentView]:
+        def work(connection: Connection) -> Sequence[AppointmentView]:
+            car = vehicles.get_vehicle(connection, vehicle_id)
+            found = appointments.of_customer(connection, "", vehicle_id=car.id)
+            seen = sights(connection, viewer, [one.customer_id for one in found], now)
+            theirs = [one for one in found if seen.get(one.customer_id, Sight.NONE) is not Sight.NONE]
+            return _views(connection, viewer, theirs, now)
+
+        return await self._database.read(work)
+
     async def prefill(self, viewer: Principal, customer_id: str, now: datetime) -> Prefill:
         def work(connection: Connection) -> Prefill:
             whose = open_customer(connection, viewer, current_id(connection, customer_id), now=now)

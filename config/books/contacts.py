@@ -23,10 +23,11 @@ from crm.contacts.contacts import (
     ContactTaken,
     NewReason,
     Reason,
+    ReasonKind,
     ReasonState,
     Result,
 )
-from crm.contacts.rules import Rules
+from crm.contacts.rules import Rule, Rules
 from crm.records.customers import Customer, CustomerNotFound, RecordClosed
 from crm.records.vehicles import Role as VehicleRole
 from storage import audit, case_lists, contact_lists, contacts, customers, due, idempotency, users, vehicles
@@ -48,6 +49,8 @@ from web.ports.contacts import (
 #: In which order a vehicle's people are tried.
 _ROLES: Final = (VehicleRole.OWNER, VehicleRole.DRIVER, VehicleRole.CONTACT, VehicleRole.PAYER)
 _MOST_CALLEES: Final = 20
+#: Changes of the rules that are shown.
+_MOST_CHANGES: Final = 10
 
 
 class ContactBook:
@@ -68,7 +71,7 @@ class ContactBook:
         cursor: str | None = None,
         limit: int = 50,
     ) -> ContactPage:
-        after = _read_cursor(cursor)
+        after = read_cursor(cursor)
 
         def work(connection: Connection) -> ContactPage:
             counts = contact_lists.counts(connection, viewer, now)
@@ -119,6 +122,11 @@ class ContactBook:
 
     async def rules(self) -> Rules:
         return await self._database.read(contacts.rules_of)
+
+    async def rule_changes(self) -> Sequence[Entry]:
+        return await self._database.read(
+            lambda c: audit.list_entries(c, subject="contact_rules", limit=_MOST_CHANGES)
+        )
 
     async def runs(self, *, limit: int = 30) -> Sequence[DueRun]:
         rows = await self._database.read(lambda connection: due.runs(connection, limit))
@@ -251,8 +259,9 @@ class ContactBook:
 
     async def save_rules(self, viewer: Principal, rules: Rules, entry: Entry) -> Rules:
         def work(connection: Connection) -> Rules:
+            before = contacts.rules_of(connection)
             saved = contacts.save_rules(connection, rules, now=entry.at)
-            audit.append(connection, entry)
+            audit.append(connection, replace(entry, data=_rule_changes(before, saved)))
             return saved
 
         return await self._database.write(work)
@@ -439,7 +448,31 @@ def _line(
     )
 
 
-def _read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+def _rule_changes(before: Rules, after: Rules) -> dict[str, str]:
+    """What was changed of the rules, by name: what it was and what it is."""
+    was, now = _flat(before), _flat(after)
+    return {
+        name: f"{was.get(name)} → {now.get(name)}"
+        for name in {**was, **now}
+        if was.get(name) != now.get(name)
+    }
+
+
+def _flat(rules: Rules) -> dict[str, str]:
+    plain: dict[str, object] = {
+        name: getattr(rules, name)
+        for name in Rules.__slots__
+        if name not in ("version", "kinds", "class_days")
+    }
+    plain |= {f"class_days.{grade}": days for grade, days in rules.class_days.items()}
+    for kind in ReasonKind:
+        rule = rules.rule(kind)
+        plain |= {f"{kind.value}.{name}": getattr(rule, name) for name in Rule.__slots__}
+    return {name: "—" if value is None else str(value) for name, value in plain.items()}
+
+
+def read_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """A moment and an id, as `next` of a page says them. Raises BadCursor."""
     if cursor is None:
         return None
     moment, _, contact_id = cursor.partition("~")

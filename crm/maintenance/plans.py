@@ -92,6 +92,8 @@ class Plan:
     updated_at: datetime | None = None
     updated_by_name: str = ""
     retired_at: datetime | None = None
+    #: The day from which this version holds, where it was not at once.
+    begins_on: date | None = None
 
     @property
     def is_default(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from crm.maintenance.forecast import Stage
 from crm.records.vehicles import Role, Vehicle
 
 
@@ -33,6 +34,8 @@ class VehicleFilter:
     #: Days of the next service, both included.
     due_from: date | None = None
     due_to: date | None = None
+    #: Whether the next service is the vehicle's first or a later one.
+    stage: Stage | None = None
 
 
 def read_filter(wanted: Mapping[str, str]) -> VehicleFilter:

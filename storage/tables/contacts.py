@@ -78,6 +78,7 @@ contact_reasons = Table(
     Index("ix_contact_reasons_vehicle_id_state", "vehicle_id", "state"),
     Index("ix_contact_reasons_state_expires_at", "state", "expires_at", "id"),
     Index("ix_contact_reasons_plan_id_created_at", "plan_id", "created_at"),
+    Index("ix_contact_reasons_kind_created_at", "kind", "created_at", "id"),
 )
 
 contact_tries = Table(

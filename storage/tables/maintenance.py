@@ -23,6 +23,8 @@ maintenance_plans = Table(
     Column("saved_by", String(26)),
     Column("saved_by_name", String(64), nullable=False),
     Column("retired_at", Utc),
+    #: A version that was saved for a day to come: the newest of its plan that does not hold yet.
+    Column("begins_on", Date),
 )
 
 #: What an odometer showed, where it was no visit to the workshop: asked in a call, seen on the forecourt.

@@ -193,6 +193,15 @@ purchases = Table(
 )
 
 #: What the workshop did.
+#: First maintenance stands out among what comes due (`storage.due_weeks`).
+Index(
+    "ix_vehicles_first_due",
+    vehicles.c.next_due_on,
+    vehicles.c.id,
+    sqlite_where=text("substr(next_due_why, 1, 10) = 'plan first'"),
+    postgresql_where=text("substr(next_due_why, 1, 10) = 'plan first'"),
+)
+
 service_visits = Table(
     "service_visits",
     metadata,

@@ -228,6 +228,28 @@ class PlanIn(Shape):
     km_per_day: Annotated[int, Field(ge=1, le=1000)] = 40
     fulfilled_by: Annotated[list[VisitKind], Field(min_length=1, max_length=10)]
     items: Annotated[tuple[DatedItemShape, ...], Field(max_length=8)] = ()
+    begins_on: date | None = Field(None, description="from this day on; null: at once")
+
+
+class TrialIn(PlanIn):
+    plan_id: Annotated[str, StringConstraints(max_length=26)] = Field(
+        "", description="the plan that would get a next version; empty: a new one"
+    )
+
+
+class TrialOut(Shape):
+    """What saving the plan would change; nothing was saved."""
+
+    vehicles: int = Field(description="vehicles the plan speaks of")
+    looked: int = Field(description="how many were reckoned; fewer: the figures are of a sample, stretched")
+    earlier: int
+    later: int
+    same: int
+    begins: int = Field(description="due by this plan, not before")
+    ends: int = Field(description="due before, not by this plan")
+    middle_days: int = Field(description="days of the middle one among those that move")
+    contacts_before: int = Field(description="reminders tomorrow makes as it stands")
+    contacts_after: int = Field(description="reminders tomorrow would make")
 
 
 class PlanOut(Shape):
@@ -246,6 +268,7 @@ class PlanOut(Shape):
     updated_at: datetime | None
     updated_by_name: str
     retired_at: datetime | None
+    begins_on: date | None
     is_default: bool
 
 
@@ -285,6 +308,8 @@ class VehicleDueOut(Shape):
     next_due_on: date | None
     next_due_mileage: int | None
     why: dict[str, Any]
+    state: str = Field(description="owned, sold, scrapped, moved: only what is owned is reminded")
+    state_since: date | None
     dated: list[DatedOut]
     readings: list[ReadingOut]
 

@@ -20,6 +20,8 @@ from web.api.contact_shapes import (
     ReadingIn,
     ReadingOut,
     RetireIn,
+    TrialIn,
+    TrialOut,
     VehicleDueOut,
 )
 from web.ports.maintenance import VehicleDue
@@ -52,6 +54,7 @@ def _plan(given: PlanIn, plan_id: str) -> Plan:
             DatedItem(name=one.name, every_months=one.every_months, lead_days=one.lead_days)
             for one in given.items
         ),
+        begins_on=given.begins_on,
     )
 
 
@@ -63,6 +66,8 @@ def due_out(due: VehicleDue) -> VehicleDueOut:
         next_due_on=due.next_due_on,
         next_due_mileage=due.next_due_mileage,
         why=dict(due.why),
+        state=due.state,
+        state_since=due.state_since,
         dated=[DatedOut(name=name, on=on) for name, on in due.dated],
         readings=[ReadingOut(on=one.on, km=one.km) for one in due.readings],
     )
@@ -92,6 +97,12 @@ async def change(ask: Ask[Nothing, PlanIn]) -> PlanOut:
     plan_id = ask.path["plan_id"]
     entry = ask.entry(Action.PLAN_CHANGED, f"plan:{plan_id}", {"name": ask.body.name})
     return plan_out(await ask.services.maintenance.save(ask.by, _plan(ask.body, plan_id), entry))
+
+
+async def try_out(ask: Ask[Nothing, TrialIn]) -> TrialOut:
+    """What saving a plan would change: due days that move, reminders that come."""
+    plan = _plan(ask.body, ask.body.plan_id)
+    return TrialOut.model_validate(await ask.services.maintenance.try_out(plan, ask.now))
 
 
 async def retire(ask: Ask[Nothing, RetireIn]) -> PlanOut:
@@ -148,6 +159,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         status=201,
         once=True,
         errors=("bad-plan", "plan-not-found"),
+        tag="maintenance",
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/maintenance-trials",
+        summary="Try a plan without saving it",
+        needs=Permission.MAINTENANCE_WRITE,
+        json=try_out,
+        body=TrialIn,
+        answer=TrialOut,
+        errors=("bad-plan",),
         tag="maintenance",
     ),
     Route(

@@ -20,6 +20,7 @@ import "./privacy";
 import "./imports";
 import "./reports";
 import "./contacts";
+import "./maintenance";
 import "./cases";
 import "./survey_editor";
 import "./survey_fill";

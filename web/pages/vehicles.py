@@ -24,6 +24,7 @@ from web.api.shapes import Id, Search
 from web.auth import Signed
 from web.pages import record_forms
 from web.pages.case_lines import cases_of
+from web.pages.due_lines import booked_of_vehicle, due_of
 from web.pages.filters import Day, read_filter
 from web.pages.record_words import Words
 from web.pages.records import SHEETS, VEHICLE, go, language_of_page, noted
@@ -129,9 +130,11 @@ async def _page(
         signed,
         "records/vehicle.html",
         here="vehicles",
-        sheets=SHEETS,
+        sheets=(*SHEETS, "maintenance.css"),
         status=status,
         values={
+            "due_of": await due_of(request, signed, view.vehicle.id),
+            "booked_of": await booked_of_vehicle(request, signed, view.vehicle.id),
             "cases_of": await cases_of(request, signed, vehicle_id=view.vehicle.id),
             "view": view,
             "form": {name: "" if value is None else value for name, value in (form or now).items()},

@@ -158,6 +158,11 @@ class Appointments(Protocol):
     ) -> tuple[Sequence[AppointmentView], Sequence[News]]:
         """Raises CustomerNotFound, RecordClosed."""
 
+    async def of_vehicle(
+        self, viewer: Principal, vehicle_id: str, now: datetime
+    ) -> Sequence[AppointmentView]:
+        """The latest of a vehicle, of customers this person may see. Raises VehicleNotFound."""
+
     async def prefill(self, viewer: Principal, customer_id: str, now: datetime) -> Prefill:
         """Raises CustomerNotFound, RecordClosed."""
 

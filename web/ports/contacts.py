@@ -160,5 +160,8 @@ class Contacts(Protocol):
     async def save_rules(self, viewer: Principal, rules: Rules, entry: Entry) -> Rules:
         """`rules.version`: the one that was edited. Raises BadContact, ContactChanged."""
 
+    async def rule_changes(self) -> Sequence[Entry]:
+        """The latest changes of the rules, the newest first: in `data`, what was and what is, by name."""
+
     async def runs(self, *, limit: int = 30) -> Sequence[DueRun]:
         """The newest first."""

@@ -10,8 +10,11 @@ from typing import Any, Protocol
 from access.audit import Entry
 from access.requests import Once
 from access.users import Principal
-from crm.maintenance.forecast import Forecast, Reading
+from crm.contacts.contacts import ReasonKind
+from crm.maintenance.forecast import Forecast, Reading, Stage
 from crm.maintenance.plans import Plan
+from crm.records.vehicle_lists import VehicleLine
+from web.ports.contacts import ContactLine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +31,9 @@ class VehicleDue:
     #: The reason as plain data (`Forecast.why`).
     why: Mapping[str, Any] = field(default_factory=dict)
     dated: Sequence[tuple[str, date]] = ()
+    #: owned, sold, scrapped, moved: only what is owned is reminded.
+    state: str = "owned"
+    state_since: date | None = None
     readings: Sequence[Reading] = ()
 
 
@@ -44,6 +50,63 @@ class InvitationRate:
     came: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanTrial:
+    """What saving a plan would change."""
+
+    vehicles: int
+    #: How many of them were reckoned; fewer: the figures are of a sample, stretched.
+    looked: int
+    earlier: int
+    later: int
+    same: int
+    begins: int
+    ends: int
+    middle_days: int
+    contacts_before: int
+    contacts_after: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueWeek:
+    """How many vehicles are due in a week."""
+
+    first: date
+    last: date
+    first_maintenance: int
+    periodic: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueVehicle:
+    """One vehicle of a week, with the reason."""
+
+    line: VehicleLine
+    stage: Stage
+    why: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvitationMonth:
+    """What became of one kind of reminder in one month: `counts` by "invited", "reached", "booked", "came"."""
+
+    month: str
+    kind: ReasonKind
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvitedLine:
+    """One reminder behind a figure."""
+
+    contact: ContactLine
+    reason_id: str
+    made_at: datetime
+    reached: bool
+    booked: bool
+    came: bool
+
+
 class Maintenance(Protocol):
     """Maintenance plans and forecasts. `entry` is written to the audit log in the same transaction."""
 
@@ -58,6 +121,47 @@ class Maintenance(Protocol):
 
         Raises BadPlan, PlanNotFound, PlanChanged.
         """
+
+    async def waiting(self) -> Sequence[Plan]:
+        """Versions saved for a day to come."""
+
+    async def try_out(self, plan: Plan, now: datetime) -> PlanTrial:
+        """What saving this plan would change; nothing is saved. Raises BadPlan."""
+
+    async def weeks(self, now: datetime) -> Sequence[DueWeek]:
+        """How many vehicles of the house are due in each of the coming weeks."""
+
+    async def due_between(
+        self,
+        viewer: Principal,
+        first: date,
+        last: date,
+        stage: Stage | None,
+        now: datetime,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Sequence[DueVehicle], str | None]:
+        """The vehicles due on these days that this viewer may see, the first due first. Raises BadCursor."""
+
+    async def invitations(
+        self, viewer: Principal, first: date, last: date, now: datetime
+    ) -> Sequence[InvitationMonth]:
+        """What became of the reminders of each kind, of customers this viewer may see; first month first."""
+
+    async def invited(
+        self,
+        viewer: Principal,
+        kind: ReasonKind,
+        outcome: str,
+        first: date,
+        last: date,
+        now: datetime,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> tuple[Sequence[InvitedLine], str | None]:
+        """The reminders behind one of those figures. Raises BadCursor."""
 
     async def retire(self, viewer: Principal, plan_id: str, version: int, entry: Entry) -> Plan:
         """Raises PlanNotFound, PlanChanged."""

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("saved_by", sa.String(length=26), nullable=True),
         sa.Column("saved_by_name", sa.String(length=64), nullable=False),
         sa.Column("retired_at", Utc(), nullable=True),
+        sa.Column("begins_on", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_maintenance_plans")),
         sa.UniqueConstraint("holds", name=op.f("uq_maintenance_plans_holds")),
     )
@@ -178,6 +179,9 @@ def upgrade() -> None:
         batch_op.create_index("ix_contact_reasons_contact_id", ["contact_id", "id"], unique=False)
         batch_op.create_index("ix_contact_reasons_customer_id", ["customer_id"], unique=False)
         batch_op.create_index(
+            "ix_contact_reasons_kind_created_at", ["kind", "created_at", "id"], unique=False
+        )
+        batch_op.create_index(
             "ix_contact_reasons_plan_id_created_at", ["plan_id", "created_at"], unique=False
         )
         batch_op.create_index(
@@ -204,3 +208,11 @@ def upgrade() -> None:
     with op.batch_alter_table("contact_tries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_contact_tries_call_id"), ["call_id"], unique=False)
         batch_op.create_index("ix_contact_tries_contact_id", ["contact_id", "id"], unique=False)
+    op.create_index(
+        "ix_vehicles_first_due",
+        "vehicles",
+        ["next_due_on", "id"],
+        unique=False,
+        sqlite_where=sa.text("substr(next_due_why, 1, 10) = 'plan first'"),
+        postgresql_where=sa.text("substr(next_due_why, 1, 10) = 'plan first'"),
+    )
