@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select, upd
 from access.ids import new_id
 from access.sentences import SOMEBODY, Sentence
 from access.users import Principal
+from crm.appointments.appointments import AppointmentState, Work
 from crm.cases.cases import CaseNotFound, CaseSource, CaseState, NewCase, Reached, StepNotAllowed
 from crm.cases.steps import Given, Step
 from crm.hooks.events import Event
@@ -43,6 +44,7 @@ from storage.definitions import inserting
 from storage.merging import current_id
 from storage.outgoing import announce
 from storage.questionnaires import approved, questionnaire_of
+from storage.tables.appointments import appointments
 from storage.tables.cases import cases
 from storage.tables.links import links
 from storage.tables.surveys import (
@@ -65,6 +67,13 @@ _STEPS: Final[Mapping[ResponseState, tuple[str, ...]]] = {
     ResponseState.DECLINED: (),
 }
 _LANGUAGE: Final = "zh-CN"
+#: An appointment longer ago is not what a customer is asked about.
+_SERVED_WITHIN: Final = timedelta(days=60)
+#: Which work a purpose asks about; others ask about any.
+_WORKS: Final[Mapping[Purpose, tuple[Work, ...]]] = {
+    Purpose.DELIVERY_VISIT: (Work.DELIVERY,),
+    Purpose.SERVICE_VISIT: (Work.MAINTENANCE, Work.REPAIR, Work.BODYWORK),
+}
 
 
 # -- reading ------------------------------------------------------------------------------------------
@@ -217,7 +226,7 @@ def begin_response(
         why="",
         summary="",
         dissatisfied=False,
-        advisor=advisor[:64],
+        advisor=(advisor or _who_served(connection, asked.purpose, vehicle_id, now))[:64],
         model=vehicle.model if vehicle is not None else "",
     )
     added = connection.execute(row.on_conflict_do_nothing().returning(responses.c.id)).scalar_one_or_none()
@@ -228,6 +237,21 @@ def begin_response(
         return _taken_up(connection, known, channel=channel, by=by, now=now)
     _event(connection, response_id, 1, ResponseState.BEGUN, channel=channel, by=by, why="", now=now)
     return _get(connection, response_id)
+
+
+def _who_served(connection: Connection, purpose: Purpose, vehicle_id: str | None, now: datetime) -> str:
+    """The advisor of the vehicle's latest appointment that was kept, as far as it is about what is asked."""
+    if vehicle_id is None:
+        return ""
+    wanted = select(appointments.c.advisor).where(
+        appointments.c.vehicle_id == vehicle_id,
+        appointments.c.starts_at <= now,
+        appointments.c.starts_at > now - _SERVED_WITHIN,
+        appointments.c.state.in_((AppointmentState.ARRIVED.value, AppointmentState.DONE.value)),
+    )
+    if purpose in _WORKS:
+        wanted = wanted.where(appointments.c.work.in_([one.value for one in _WORKS[purpose]]))
+    return connection.execute(wanted.order_by(appointments.c.starts_at.desc()).limit(1)).scalar() or ""
 
 
 def _occasion(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,9 @@ from access.permissions import Role
 from access.users import Principal, Via
 from config.books import survey_seed
 from config.survey_ticks import IDLE, SurveyTicks
+from crm.appointments.appointments import NewAppointment, Source, Step, Work
+from crm.appointments.options import AppointmentOptions
+from crm.appointments.slots import Lane
 from crm.cases.cases import CaseKind, CaseSource, Grade, NewCase
 from crm.contacts.contacts import ContactNotFound, NewReason, ReasonKind
 from crm.links.links import LinkElsewhere, LinkExpired, LinkNotFound, LinkRevoked
@@ -32,6 +35,7 @@ from crm.surveys.responses import (
 )
 from crm.surveys.states import VersionStep
 from storage import (
+    appointments,
     cases,
     contacts,
     customers,
@@ -39,10 +43,12 @@ from storage import (
     merging,
     questionnaires,
     responses,
+    slots,
     survey_links,
     traces,
     vehicles,
 )
+from storage.appointments import Given
 from storage.database import Database
 from storage.survey_links import Visit
 from storage.tables.cases import cases as case_rows
@@ -454,3 +460,60 @@ def test_an_erased_customer_has_no_link(house: House) -> None:
     )
     with pytest.raises(LinkRevoked):
         house.begin(secret)
+
+
+def test_results_know_who_served_the_customer(house: House) -> None:
+    """The advisor of the appointment that was kept; who only booked was served by nobody yet."""
+    at = datetime(2026, 6, 17, 2, tzinfo=UTC)  # Wednesday, 10:00 at the house
+    assert house.clock.now() < at
+    every: dict[str, Any] = {"by": AGENT, "hours": HOURS, "options": AppointmentOptions()}
+
+    def book(c: Connection) -> str:
+        now = house.clock.now()
+        shop = slots.save_workshop(
+            c, workshop_id=None, name="一号", address="", active=True, version=None, now=now
+        )
+        lane = Lane(
+            id="",
+            workshop_id=shop.id,
+            name="王顾问",
+            advisor="王芳",
+            works=frozenset(Work),
+            weekdays=frozenset(range(6)),
+            opens=540,
+            closes=1020,
+            pause_from=None,
+            pause_until=None,
+            cell_minutes=60,
+            capacity=1,
+        )
+        slots.save_lane(c, lane, now=now, new=True)
+        new = NewAppointment(
+            work=Work.MAINTENANCE,
+            workshop_id=shop.id,
+            starts_at=at,
+            customer_id=house.customer,
+            vehicle_id=house.vehicle,
+        )
+        return appointments.book(c, new, now=now, **every).id
+
+    appointment_id = house.write(book)
+    house.clock.advance((at - house.clock.now()).total_seconds() + 60)
+    _early, secret = house.offer()
+    begun = house.begin(secret).response
+    assert begun is not None
+    assert begun.advisor == ""
+    house.write(
+        lambda c: appointments.take_step(
+            c, appointment_id, Step.ARRIVE, Given(), source=Source.PAGE, now=house.clock.now(), **every
+        )
+    )
+    for questionnaire, advisor in (
+        ("service_visit", "王芳"),
+        ("delivery_visit", ""),
+        ("service_card", "王芳"),
+    ):
+        _offer, secret = house.offer(questionnaire)
+        begun = house.begin(secret).response
+        assert begun is not None
+        assert begun.advisor == advisor, questionnaire

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
-from fixtures_web import Browser, Office
+from fixtures_web import Browser, Office, OfficeMaker
 from sqlalchemy import Connection, func, select
 
 from access.permissions import Role
@@ -366,3 +366,20 @@ async def test_links_stand_on_the_pages_of_who_may_ask(desk: Desk) -> None:
     assert 'data-island="survey-offers"' in page
     assert "未打开" in page
     assert "/l/survey/" not in page  # the secret is shown once, where it was made
+
+
+async def test_behind_https_the_cookie_is_secure_and_the_address_whole(make_office: OfficeMaker) -> None:
+    office = await make_office(public_url="https://crm.example.cn")
+    now = office.clock.now()
+
+    def work(c: Connection) -> str:
+        survey_seed.seed(c, now)
+        return customers.add_customer(c, name="王建国", now=now).id
+
+    person = office.database.write_now(work)
+    program = office.program(office.add_token(Role.AGENT))
+    asked = {"questionnaire": "service_card", "customer_id": person}
+    made = await (await program.request("POST", "/api/v1/survey-links", json=asked)).json()
+    assert made["address"] == "https://crm.example.cn" + made["path"]
+    first = await office.browser().get(made["path"])
+    assert "; Secure" in first.headers["Set-Cookie"]
