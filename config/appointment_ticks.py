@@ -25,6 +25,8 @@ class AppointmentTicks:
         self._clock = clock
         self._hours = hours
         self._options = options
+        #: The visit whose share was credited last; "": begin with the oldest.
+        self._credited = ""
 
     async def look(self) -> None:
         """Everything that is due."""
@@ -35,10 +37,20 @@ class AppointmentTicks:
                 partial(appointment_days.note_arrivals, now=now, hours=hours, options=options),
                 partial(appointment_days.note_missed, now=now, hours=hours, options=options),
                 partial(appointment_days.finish_arrived, now=now, hours=hours, options=options),
-                partial(appointment_days.give_credit, now=now, hours=hours, options=options),
                 partial(appointment_days.call_about, now=now, hours=hours),
             ):
                 await self._database.write(work)
+            self._credited = (
+                await self._database.write(
+                    partial(
+                        appointment_days.give_credit,
+                        now=now,
+                        hours=hours,
+                        options=options,
+                        after=self._credited,
+                    )
+                )
+            ).after
             if appointment_days.is_list_due(now, hours, options):
                 made = await self._database.write(partial(appointment_days.make_list, now=now, hours=hours))
                 if made is not None:

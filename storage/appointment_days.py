@@ -5,12 +5,11 @@ Each is a short transaction over a bounded number of rows that an index finds; n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, true, update
 
 from access.ids import new_id
 from crm.appointments.appointments import (
@@ -26,7 +25,7 @@ from crm.appointments.appointments import (
 from crm.appointments.credit import Touch, credited
 from crm.appointments.options import AppointmentOptions
 from crm.appointments.telling import list_days
-from crm.contacts.contacts import NewReason, ReasonKind
+from crm.contacts.contacts import MAINTENANCE_KINDS, NewReason, ReasonKind, Result
 from crm.tasks.tasks import TaskKind
 from storage import customers, slots
 from storage.appointments import Given, appointment_from, between, plates_and_models, take_step
@@ -40,6 +39,7 @@ from storage.tables.appointments import (
     delivery_news,
     visit_credits,
 )
+from storage.tables.contacts import contact_reasons, contact_tries
 from storage.tables.records import service_visits
 from storage.tasks import add_task
 from telephony.hours import WorkingTime
@@ -48,6 +48,9 @@ from telephony.hours import WorkingTime
 _SHARE: Final = 200
 #: A visit that was imported so many days late still says that the customer came.
 _LATE_DAYS: Final = 14
+#: Talks that bring somebody to the workshop: what was talked about, and that there was a talk.
+_INVITING: Final = (*MAINTENANCE_KINDS, ReasonKind.DATED_ITEM, ReasonKind.NO_SHOW)
+_TALKED: Final = (Result.DONE, Result.PARTLY)
 #: Working hours within which somebody who did not come is called.
 _CALL_HOURS: Final = 8
 
@@ -211,10 +214,29 @@ def note_missed(
 # -- credit -------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credited:
+    """A share of the visits that were looked at."""
+
+    given: int
+    #: The visit to go on behind; "" where this was the last share.
+    after: str
+
+
 def give_credit(
-    connection: Connection, now: datetime, hours: WorkingTime, options: AppointmentOptions
-) -> int:
-    """Say what brought each visit of the last days that has no credit yet. One visit credits one thing."""
+    connection: Connection,
+    now: datetime,
+    hours: WorkingTime,
+    options: AppointmentOptions,
+    *,
+    after: str = "",
+    limit: int = _SHARE,
+) -> Credited:
+    """Say what brought each visit of the last days that has no credit yet: an appointment, or a talk in which the
+    customer was reminded of this vehicle. One visit credits one thing.
+
+    A share at a time, behind `after`: visits that nothing brought are looked at again until they are old.
+    """
     since = hours.date_of(now) - timedelta(days=_LATE_DAYS)
     visits = connection.execute(
         select(
@@ -227,18 +249,28 @@ def give_credit(
         .where(
             service_visits.c.visited_on >= since,
             service_visits.c.visited_on <= hours.date_of(now),
+            _behind(after),
             visit_credits.c.visit_id.is_(None),
-            select(appointments.c.id)
-            .where(
-                appointments.c.vehicle_id == service_visits.c.vehicle_id,
-                appointments.c.starts_at >= now - timedelta(days=_LATE_DAYS + options.credit_days + 1),
-                appointments.c.starts_at <= now + timedelta(days=1),
-                appointments.c.state != AppointmentState.CANCELLED,
-            )
-            .exists(),
+            or_(
+                select(appointments.c.id)
+                .where(
+                    appointments.c.vehicle_id == service_visits.c.vehicle_id,
+                    appointments.c.starts_at >= now - timedelta(days=_LATE_DAYS + options.credit_days + 1),
+                    appointments.c.starts_at <= now + timedelta(days=1),
+                    appointments.c.state != AppointmentState.CANCELLED,
+                )
+                .exists(),
+                select(contact_reasons.c.id)
+                .where(
+                    contact_reasons.c.vehicle_id == service_visits.c.vehicle_id,
+                    contact_reasons.c.kind.in_(_INVITING),
+                    _talked(contact_reasons.c.contact_id),
+                )
+                .exists(),
+            ),
         )
         .order_by(service_visits.c.visited_on, service_visits.c.id)
-        .limit(_SHARE)
+        .limit(limit)
     ).all()
     given = 0
     for visit_id, vehicle_id, customer_id, visited_on in visits:
@@ -265,7 +297,19 @@ def give_credit(
             )
         )
         given += 1
-    return given
+    last = visits[-1] if len(visits) == limit else None
+    return Credited(given=given, after=f"{last.visited_on} {last.id}" if last is not None else "")
+
+
+def _behind(after: str) -> ColumnElement[bool]:
+    if not after:
+        return true()
+    day, _, visit_id = after.partition(" ")
+    on = date.fromisoformat(day)
+    return or_(
+        service_visits.c.visited_on > on,
+        and_(service_visits.c.visited_on == on, service_visits.c.id > visit_id),
+    )
 
 
 def _touches(
@@ -283,7 +327,7 @@ def _touches(
         )
         .limit(50)
     ).mappings()
-    return [
+    booked = [
         Touch(
             on=hours.date_of(row["starts_at"]),
             appointment_id=row["id"],
@@ -293,19 +337,28 @@ def _touches(
         )
         for row in rows
     ]
+    talks = connection.execute(
+        select(contact_tries.c.at, contact_tries.c.contact_id)
+        .join(contact_reasons, contact_reasons.c.contact_id == contact_tries.c.contact_id)
+        .where(
+            contact_reasons.c.vehicle_id == vehicle_id,
+            contact_reasons.c.kind.in_(_INVITING),
+            contact_tries.c.result.in_(_TALKED),
+            contact_tries.c.at >= begin.astimezone(UTC),
+            contact_tries.c.at < end.astimezone(UTC),
+        )
+        .distinct()
+        .limit(50)
+    )
+    return booked + [Touch(on=hours.date_of(at), contact_id=contact_id) for at, contact_id in talks]
 
 
-def credits_of(
-    connection: Connection, first: date, last: date, *, limit: int = 200
-) -> list[Mapping[str, Any]]:
-    """Credited visits between two dates, the newest first."""
-    rows = connection.execute(
-        select(visit_credits)
-        .where(visit_credits.c.visited_on.between(first, last))
-        .order_by(visit_credits.c.visited_on.desc(), visit_credits.c.visit_id)
-        .limit(limit)
-    ).mappings()
-    return [dict(row) for row in rows]
+def _talked(contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    return (
+        select(contact_tries.c.id)
+        .where(contact_tries.c.contact_id == contact_id, contact_tries.c.result.in_(_TALKED))
+        .exists()
+    )
 
 
 # -- the next two days --------------------------------------------------------------------------------

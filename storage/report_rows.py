@@ -40,7 +40,7 @@ from storage import customers as customer_rows
 from storage import users
 from storage.sight import Sight, in_reach, sights
 from storage.tables.aftercall import registration_versions, registrations, unfiled_calls
-from storage.tables.appointments import appointments
+from storage.tables.appointments import appointments, visit_credits
 from storage.tables.calls import calls
 from storage.tables.cases import case_events, cases
 from storage.tables.contacts import contact_tries, due_contacts
@@ -691,6 +691,45 @@ def _appointments(wanted: Wanted) -> Select[Any]:
     )
 
 
+def _brought(wanted: Wanted) -> Any:
+    """Visits to the workshop that an appointment or a reminder brought, by the time that was known."""
+    about = (*_within(visit_credits.c.at, wanted), *_of(visit_credits.c.customer_id, wanted.customer_id))
+    booked = (
+        select(
+            *_columns(
+                "appointment",
+                id=appointments.c.id,
+                at=visit_credits.c.at,
+                customer_id=visit_credits.c.customer_id,
+                user_id=appointments.c.created_by,
+                word=appointments.c.work,
+                text=appointments.c.words,
+            )
+        )
+        .join_from(visit_credits, appointments, appointments.c.id == visit_credits.c.appointment_id)
+        .where(*about, *_of(appointments.c.created_by, wanted.user_id))
+    )
+    reminded = (
+        select(
+            *_columns(
+                "contact",
+                id=due_contacts.c.id,
+                at=visit_credits.c.at,
+                customer_id=visit_credits.c.customer_id,
+                user_id=due_contacts.c.closed_by,
+                department=due_contacts.c.department,
+                word=due_contacts.c.result,
+                text=due_contacts.c.note,
+            )
+        )
+        .join_from(visit_credits, due_contacts, due_contacts.c.id == visit_credits.c.contact_id)
+        .where(
+            visit_credits.c.appointment_id.is_(None), *about, *_of(due_contacts.c.closed_by, wanted.user_id)
+        )
+    )
+    return union_all(booked, reminded)
+
+
 def _problems(wanted: Wanted) -> Any:
     """What customers found wrong, each told once: cases, what departments were asked to do, complaints filed only."""
     case = cases.alias("same_call")
@@ -758,6 +797,7 @@ SOURCES: Final[dict[Source, _Statement]] = {
     Source.PROBLEMS: _problems,
     Source.CASES: _cases,
     Source.CASES_CLOSED: _cases_closed,
+    Source.BROUGHT: _brought,
 }
 
 

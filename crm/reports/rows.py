@@ -86,6 +86,7 @@ class Source(StrEnum):
     DISSATISFIED = "dissatisfied"
     UNSUCCESSFUL = "unsuccessful"
     ASK_NEXT = "ask_next"
+    BROUGHT = "brought"  # visits that an appointment or a reminder brought
     PROBLEMS = "problems"
     # complaints
     CASES = "cases"

@@ -31,10 +31,23 @@ from crm.appointments.appointments import (
 )
 from crm.appointments.options import AppointmentOptions
 from crm.appointments.slots import Lane
+from crm.contacts.contacts import NewReason, ReasonKind, Result
 from crm.records.changes import HOUSE
 from crm.records.purchases import ServiceVisit, VisitKind
 from crm.records.vehicles import Role as VehicleRole
-from storage import appointment_days, appointments, customers, history, merging, slots, vehicles
+from crm.reports.rows import Source as Rows
+from crm.reports.rows import Wanted
+from storage import (
+    appointment_days,
+    appointments,
+    contacts,
+    customers,
+    history,
+    merging,
+    report_rows,
+    slots,
+    vehicles,
+)
 from storage.appointments import Given
 from storage.database import Database
 from storage.tables.appointments import (
@@ -345,6 +358,58 @@ def test_what_nobody_told_becomes_a_task_and_ends_with_the_telling(
     database.write_now(work)
 
 
+def test_a_talk_about_maintenance_brings_a_visit_and_another_talk_does_not(
+    database: Database, clock: FrozenClock, house: House
+) -> None:
+    """Each of four cars was in the workshop; of two of them nobody had spoken in time. Shares of one go on."""
+
+    def work(connection: Connection) -> None:
+        now = clock.now()
+        kinds = (ReasonKind.PERIODIC_MAINTENANCE, ReasonKind.SERVICE_VISIT, ReasonKind.PERIODIC_MAINTENANCE)
+        made = []
+        for who, kind in enumerate(kinds):
+            reason = NewReason(
+                kind=kind,
+                occasion=f"o{who}",
+                customer_id=house.people[who],
+                vehicle_id=house.cars[who],
+                due_at=now + timedelta(days=1),
+                why={},
+            )
+            found = contacts.add_reason(connection, reason, now)
+            assert found is not None
+            made.append(found.id)
+            spoken = now if who < 2 else now + timedelta(days=4)
+            contacts.close_contact(connection, found.id, Result.DONE, by=AGENT, now=spoken, hours=HOURS)
+        later = now + timedelta(days=5)
+        for who in range(4):
+            visit = ServiceVisit(
+                id="",
+                vehicle_id=house.cars[who],
+                customer_id=house.people[who],
+                visited_on=HOURS.date_of(now + timedelta(days=3)),
+                kind=VisitKind.PERIODIC,
+                created_at=later,
+                updated_at=later,
+            )
+            history.add_visit(connection, visit, later)
+        after, given = "", 0
+        for _share in range(3):
+            some = appointment_days.give_credit(connection, later, HOURS, OPTIONS, after=after, limit=1)
+            after, given = some.after, given + some.given
+        assert (after, given) == ("", 1)
+        credit = connection.execute(select(visit_credits)).mappings().one()
+        assert (credit["contact_id"], credit["appointment_id"], credit["days"]) == (made[0], None, 3)
+        manager = Principal(role=Role.MANAGER, via=Via.SESSION, name="经理")
+        wanted = Wanted(since=now, until=later + timedelta(days=1))
+        rows, _next = report_rows.list_rows(connection, manager, Rows.BROUGHT, wanted, later, limit=10)
+        assert [(row.kind, row.id, row.customer_id) for row in rows] == [
+            ("contact", made[0], house.people[0])
+        ]
+
+    database.write_now(work)
+
+
 def test_who_does_not_come_has_missed_it_and_who_came_has_not(
     database: Database, clock: FrozenClock, house: House
 ) -> None:
@@ -370,8 +435,8 @@ def test_who_does_not_come_has_missed_it_and_who_came_has_not(
         missed = appointment_days.note_missed(connection, later, HOURS, OPTIONS)
         assert [one.id for one in missed] == [absent.id]
         assert appointments.get_appointment(connection, came.id).visit_id == visit.id
-        assert appointment_days.give_credit(connection, later, HOURS, OPTIONS) == 1
-        assert appointment_days.give_credit(connection, later, HOURS, OPTIONS) == 0
+        assert appointment_days.give_credit(connection, later, HOURS, OPTIONS).given == 1
+        assert appointment_days.give_credit(connection, later, HOURS, OPTIONS).given == 0
         credit = connection.execute(select(visit_credits)).mappings().one()
         assert (credit["appointment_id"], credit["campaign"]) == (came.id, "夏季保养")
         listed = appointments.missed(connection, since=now)

@@ -31,6 +31,7 @@ _LISTS: Final = (
     Source.DISSATISFIED,
     Source.UNSUCCESSFUL,
     Source.ASK_NEXT,
+    Source.BROUGHT,
     Source.PROBLEMS,
     Source.CASES_OPENED,
 )
