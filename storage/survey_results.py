@@ -29,12 +29,22 @@ from sqlalchemy import (
 
 from access.masking import mask_name, mask_text
 from access.users import Principal
+from crm.surveys.offers import OVER
 from crm.surveys.questionnaires import Channel
 from crm.surveys.responses import ResponseState
-from crm.surveys.results import Outcome, QuestionResult, ResultRow, ResultsWanted, SplitBy, Verbatim
+from crm.surveys.results import (
+    LinkCounts,
+    Outcome,
+    QuestionResult,
+    ResultRow,
+    ResultsWanted,
+    SplitBy,
+    Verbatim,
+)
 from storage.sight import in_reach, may_open
+from storage.tables.links import links
 from storage.tables.records import customers
-from storage.tables.surveys import response_answers, response_scores, responses
+from storage.tables.surveys import response_answers, response_scores, responses, survey_offers
 
 #: Most lines of one splitting; the ones with the most responses stay.
 MOST_LINES: Final = 200
@@ -172,6 +182,33 @@ def outcomes(
         )
         for row in connection.execute(statement).mappings()
     ]
+
+
+def link_counts(
+    connection: Connection, viewer: Principal, wanted: ResultsWanted, *, now: datetime
+) -> LinkCounts:
+    """What became of the links of this questionnaire that were made in the period; one that was taken back before
+    anybody opened it was not offered.
+    """
+    over = or_(links.c.used_at.is_not(None), responses.c.state.in_(OVER))
+    row = connection.execute(
+        select(
+            func.count().label("offered"),
+            func.coalesce(func.sum(case((links.c.opened_at.is_not(None), 1), else_=0)), 0).label("opened"),
+            func.coalesce(func.sum(case((over, 1), else_=0)), 0).label("answered"),
+        )
+        .select_from(survey_offers)
+        .join(links, links.c.id == survey_offers.c.link_id)
+        .outerjoin(responses, responses.c.id == survey_offers.c.response_id)
+        .where(
+            survey_offers.c.questionnaire == wanted.questionnaire,
+            links.c.made_at >= wanted.since,
+            links.c.made_at < wanted.until,
+            or_(links.c.revoked_at.is_(None), links.c.opened_at.is_not(None)),
+            in_reach(connection, viewer, survey_offers.c.customer_id, now),
+        )
+    ).one()
+    return LinkCounts(offered=row.offered, opened=row.opened, answered=row.answered)
 
 
 def question_results(

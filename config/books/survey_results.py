@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from access.users import Principal
 from crm.definitions import BadDefinition, read
 from crm.reports.rows import BadReport, day_bounds
-from crm.surveys.questionnaires import Question, QuestionKind, Questionnaire
+from crm.surveys.questionnaires import Channel, Question, QuestionKind, Questionnaire
 from crm.surveys.results import (
+    LinkCounts,
     Outcome,
     QuestionResult,
     ResultRow,
@@ -95,6 +96,9 @@ class SurveyResultBook:
                     list(_told(connection, viewer, before, old, now).values()),
                 ),
                 versions=[one.version for one in versions],
+                links=survey_results.link_counts(connection, viewer, wanted, now=now)
+                if asked.channel in (None, Channel.WEB)
+                else LinkCounts(offered=0, opened=0, answered=0),
             )
 
         return await self._database.read(work)

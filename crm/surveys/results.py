@@ -30,6 +30,15 @@ class SplitBy(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LinkCounts:
+    """Private links made in a period: how many, and how many of them were opened and answered."""
+
+    offered: int
+    opened: int
+    answered: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ResultsWanted:
     """Which responses count: those begun from `since` until before `until`."""
 

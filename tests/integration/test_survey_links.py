@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -33,6 +33,7 @@ from crm.surveys.responses import (
     ResponseIncomplete,
     ResponseState,
 )
+from crm.surveys.results import ResultsWanted
 from crm.surveys.states import VersionStep
 from storage import (
     appointments,
@@ -51,6 +52,7 @@ from storage import (
 from storage.appointments import Given
 from storage.database import Database
 from storage.survey_links import Visit
+from storage.survey_results import link_counts
 from storage.tables.cases import cases as case_rows
 from storage.tables.surveys import responses as response_rows
 from telephony.hours import WorkingTime
@@ -517,3 +519,26 @@ def test_results_know_who_served_the_customer(house: House) -> None:
         begun = house.begin(secret).response
         assert begun is not None
         assert begun.advisor == advisor, questionnaire
+
+
+def test_results_count_the_links_that_were_offered_opened_and_answered(house: House) -> None:
+    begun = house.clock.now()
+    _replaced, _secret = house.offer()
+    answered, secret = house.offer()  # takes the place of the one before, which nobody opened
+    house.begin(secret)
+    house.fill(secret)
+    house.finish(secret)
+    assert house.state(answered.id) is OfferState.ANSWERED
+    house.offer(questionnaire="delivery_visit")
+    other = house.write(lambda c: customers.add_customer(c, name="李", now=begun).id)
+    _opened, secret = house.offer(customer_id=other, vehicle_id=None)
+    house.begin(secret)
+    wanted = ResultsWanted(
+        questionnaire="service_visit", since=begun, until=house.clock.now() + timedelta(seconds=1)
+    )
+    viewer = Principal(role=Role.MANAGER, via=Via.SESSION, name="经理")
+    found = house.read(lambda c: link_counts(c, viewer, wanted, now=house.clock.now()))
+    assert (found.offered, found.opened, found.answered) == (2, 2, 1)
+    earlier = replace(wanted, since=begun - timedelta(days=9), until=begun)
+    before = house.read(lambda c: link_counts(c, viewer, earlier, now=house.clock.now()))
+    assert before.offered == 0

@@ -95,6 +95,12 @@ class WeakOut(Shape):
     lost: float = Field(description="points of the total it costs")
 
 
+class LinksOut(Shape):
+    offered: int
+    opened: int
+    answered: int
+
+
 class ResultsOut(Shape):
     """Figures of a period; `before` is the earlier period of equal length."""
 
@@ -105,6 +111,7 @@ class ResultsOut(Shape):
     lines: list[OutcomeOut]
     questions: list[QuestionOut]
     weak: list[WeakOut]
+    links: LinksOut = Field(description="private links made in the period")
 
 
 class BehindOut(Shape):
@@ -201,6 +208,7 @@ def _out(found: ResultsView) -> ResultsOut:
         until=found.wanted.until,
         whole=_outcome(found.whole),
         before=_outcome(found.before),
+        links=LinksOut.model_validate(found.links),
         lines=[_outcome(one) for one in found.lines],
         questions=[
             QuestionOut(

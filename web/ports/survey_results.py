@@ -12,7 +12,16 @@ from typing import Protocol
 
 from access.users import Principal
 from crm.surveys.questionnaires import Channel, Question
-from crm.surveys.results import Outcome, QuestionResult, ResultRow, ResultsWanted, SplitBy, Verbatim, WeakItem
+from crm.surveys.results import (
+    LinkCounts,
+    Outcome,
+    QuestionResult,
+    ResultRow,
+    ResultsWanted,
+    SplitBy,
+    Verbatim,
+    WeakItem,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +59,8 @@ class ResultsView:
     distributions: Mapping[str, Mapping[str, int]]
     weak: Sequence[WeakItem]
     versions: Sequence[int]
+    #: Of the period; none where only another channel is asked for.
+    links: LinkCounts
 
 
 class SurveyResults(Protocol):
