@@ -87,6 +87,7 @@ class Action(StrEnum):
     READING_ADDED = "reading_added"  # what an odometer shows
     CASE_OPENED = "case_opened"
     CASE_STEPPED = "case_stepped"
+    SCRIPT_STEPPED = "script_stepped"  # begun, submitted, approved, retired
     QUESTIONNAIRE_STEPPED = "questionnaire_stepped"  # begun, submitted, approved, retired
     RESPONSE_STEPPED = "response_stepped"  # a survey begun, finished, broken off, declined
     CLASSES_RATED = "classes_rated"  # all customers again, or stopped

@@ -1,4 +1,7 @@
-"""Definitions: forms, disposition sets and scripts as rows, every version kept; the highest one counts."""
+"""Definitions: forms, disposition sets and scripts as rows, every version kept; the highest one counts.
+
+Of scripts the approved one counts: `storage.script_versions`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ class Definition:
     why: str
 
 
-def _definition(row: RowMapping) -> Definition:
+def definition_from(row: RowMapping) -> Definition:
+    """A row as a value."""
     return Definition(
         kind=Kind(row["kind"]),
         name=row["name"],
@@ -72,7 +76,7 @@ def current(connection: Connection, kind: Kind) -> list[Definition]:
         .where(definitions.c.kind == kind)
         .order_by(definitions.c.name)
     ).mappings()
-    return [_definition(row) for row in rows]
+    return [definition_from(row) for row in rows]
 
 
 def get(connection: Connection, kind: Kind, name: str, version: int | None = None) -> Definition:
@@ -87,7 +91,7 @@ def get(connection: Connection, kind: Kind, name: str, version: int | None = Non
                 "There is no {definition_kind} '{name}' of that version.", definition_kind=kind, name=name
             )
         )
-    return _definition(row)
+    return definition_from(row)
 
 
 def history(connection: Connection, kind: Kind, name: str) -> list[Definition]:
@@ -98,7 +102,7 @@ def history(connection: Connection, kind: Kind, name: str) -> list[Definition]:
         .order_by(definitions.c.version.desc())
         .limit(200)
     ).mappings()
-    return [_definition(row) for row in rows]
+    return [definition_from(row) for row in rows]
 
 
 def seed(connection: Connection, kind: Kind, name: str, body: Mapping[str, Any], now: datetime) -> bool:

@@ -43,7 +43,15 @@ OF_THE_HOUSE: Final = frozenset(
         *("users", "sessions", "tokens", "second_factors", "recovery_codes", "phones", "agents"),
         *("department_users", "fields", "definitions", "record_settings", "serials", "hooks"),
         *("articles", "article_versions", "article_words", "import_columns", "import_offsets"),
-        *("switch_boots", "restores", "retention_runs", "erasures", "erased_files", "fillings"),
+        *(
+            "switch_boots",
+            "restores",
+            "script_events",
+            "retention_runs",
+            "erasures",
+            "erased_files",
+            "fillings",
+        ),
         "suppressions",
     }
 )

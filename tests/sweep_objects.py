@@ -35,6 +35,7 @@ from access.privacy import RequestKind
 from access.sessions import Session
 from access.tokens import hash_secret
 from access.users import Principal, Via
+from config.books import definitions as shipped
 from config.books import survey_seed
 from crm.appointments.appointments import NewAppointment, Work
 from crm.appointments.options import AppointmentOptions
@@ -759,6 +760,19 @@ def questionnaire_version(office: Office) -> str:
     return "1"
 
 
+def script(office: Office) -> str:
+    """A script in use; the shipped ones."""
+    now = office.clock.now()
+    office.database.write_now(lambda c: shipped.seed(c, now))
+    return "reception"
+
+
+def script_version(office: Office) -> str:
+    """Its first version."""
+    script(office)
+    return "1"
+
+
 def foreign_response(office: Office) -> str:
     """What the planted customer answered, with his number in his words."""
     person = customer(office)
@@ -918,7 +932,9 @@ OBJECTS: Final[Mapping[str, Object]] = {
     "bulletin_id": Object(seen=bulletin, why="bulletins are for everybody who takes calls"),
     "article_id": Object(seen=article, why="what the house knows is for all who may read it"),
     "kind": Object(seen=lambda _office: "script", why="forms, dispositions and scripts are the house's"),
-    "name": Object(seen=lambda _office: "reception", why="forms, dispositions and scripts are the house's"),
+    "name": Object(seen=script, why="forms, dispositions and scripts are the house's"),
+    "script": Object(seen=script, why="scripts are the house's; agents read those that are approved"),
+    "script_version": Object(seen=script_version, why="scripts are the house's"),
     "token_id": Object(seen=token, why="only the administrator manages tokens, all of them"),
 }
 
@@ -937,6 +953,8 @@ BODIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "POST /api/v1/questionnaires/play": {"body": {"code": "x", "purpose": "plan"}, "values": {}},
     "POST /api/v1/questionnaires/{questionnaire}/drafts": {"body": None},
     "POST /api/v1/questionnaires/{questionnaire}/versions/{version}/steps": {"step": "submit"},
+    "POST /api/v1/scripts/{script}/drafts": {"body": None},
+    "POST /api/v1/scripts/{script}/versions/{script_version}/steps": {"step": "submit", "why": "a"},
     "POST /api/v1/responses": {"questionnaire": "service_visit"},
     "POST /api/v1/survey-links": {
         "questionnaire": "service_visit",

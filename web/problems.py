@@ -207,6 +207,12 @@ STATUS: Final[Mapping[str, int]] = {
     "survey-offer-refused": 409,
     "survey-offer-not-found": 404,
     "survey-error": 409,
+    # scripts
+    "script-not-found": 404,
+    "bad-script": 422,
+    "script-changed": 409,
+    "script-step-not-allowed": 409,
+    "script-error": 409,
     # lists
     "import-not-found": 404,
     "import-not-possible": 409,

@@ -9,6 +9,7 @@ from pathlib import Path
 from config.books.definitions import DefinitionBook
 from config.books.knowledge import KnowledgeBook
 from config.books.registrations import Due, RegistrationBook
+from config.books.script_versions import ScriptVersionBook
 from config.books.scripts import ScriptBook
 from config.books.sounds import SoundBook
 from config.books.task_desk import TaskDeskBook
@@ -49,6 +50,7 @@ def aftercall(
         scripts=ScriptBook(
             database, definitions, dealership=dealership, zone=zone, queue_labels=queue_labels
         ),
+        script_versions=ScriptVersionBook(database),
         knowledge=KnowledgeBook(database),
         sounds=SoundBook.over(database, folders, options, now=now),
         tasks=TaskDeskBook(database, due=due, departments=departments),

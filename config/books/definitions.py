@@ -16,7 +16,9 @@ from crm.definitions import LANGUAGE_NAMES, BadDefinition, Part, missing_languag
 from crm.dispositions.dispositions import DispositionSet
 from crm.registrations.forms import Form
 from crm.scripts.scripts import Script
-from storage import audit, definitions
+from crm.scripts.states import ScriptStep
+from crm.versions import VersionState, VersionStep
+from storage import audit, definitions, script_versions
 from storage.database import Database
 from storage.definitions import Definition
 from storage.definitions import Kind as Row
@@ -39,7 +41,11 @@ def seed(connection: Connection, now: datetime, folder: Path = SHIPPED) -> int:
     for kind, file in _FILES.items():
         for body in yaml.safe_load((folder / file).read_text("utf-8")):
             part = read(_MODELS[kind], body)
-            added += definitions.seed(connection, kind, name_of(part), part.model_dump(mode="json"), now)
+            whole = part.model_dump(mode="json")
+            if kind is Row.SCRIPT:
+                added += script_versions.seed(connection, name_of(part), whole, now)
+            else:
+                added += definitions.seed(connection, kind, name_of(part), whole, now)
     return added
 
 
@@ -76,13 +82,20 @@ class DefinitionBook:
         return {row.name: (self.part(row, DispositionSet), row.version) for row in rows if not row.retired}
 
     def scripts(self, connection: Connection) -> dict[str, tuple[Script, int]]:
-        """Scripts by name, each with its version."""
-        rows = definitions.current(connection, Row.SCRIPT)
-        return {row.name: (self.part(row, Script), row.version) for row in rows if not row.retired}
+        """Scripts by name, each in the version that is approved."""
+        rows = script_versions.in_force(connection)
+        return {row.name: (self.part(row, Script), row.version) for row in rows}
 
     async def list(self, kind: Kind) -> Sequence[DefinitionView]:
-        rows = await self._database.read(lambda connection: definitions.current(connection, Row(kind)))
-        return [_view(row) for row in rows]
+        def work(connection: Connection) -> Sequence[Definition]:
+            if kind != "script":
+                return definitions.current(connection, Row(kind))
+            newest: dict[str, Definition] = {}
+            for row in script_versions.published(connection):
+                newest.setdefault(row.name, row)
+            return list(newest.values())
+
+        return [_view(row) for row in await self._database.read(work)]
 
     async def get(self, kind: Kind, name: str, version: int | None) -> DefinitionView:
         row = await self._database.read(
@@ -91,8 +104,12 @@ class DefinitionBook:
         return _view(row)
 
     async def history(self, kind: Kind, name: str) -> Sequence[DefinitionView]:
-        rows = await self._database.read(lambda connection: definitions.history(connection, Row(kind), name))
-        return [_view(row) for row in rows]
+        def work(connection: Connection) -> Sequence[Definition]:
+            if kind == "script":
+                return script_versions.published(connection, name)
+            return definitions.history(connection, Row(kind), name)
+
+        return [_view(row) for row in await self._database.read(work)]
 
     async def save(
         self,
@@ -105,6 +122,12 @@ class DefinitionBook:
         retired: bool,
         entry: Entry,
     ) -> DefinitionView:
+        if kind == "script":
+            raise ScriptStep(
+                "A script is written as a draft and counts once somebody else approves it. Nothing was saved.",
+                state=VersionState.APPROVED.value,
+                allowed_steps=[VersionStep.WRITE.value],
+            )
         part = read(_MODELS[Row(kind)], body)
         if name_of(part) != name:
             raise BadDefinition(

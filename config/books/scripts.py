@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from access.masking import mask_name, mask_number
-from access.users import Principal
+from access.users import Language, Principal
 from config.books.definitions import DefinitionBook
 from config.books.registrations import visible
+from crm.contacts.contacts import MAINTENANCE_KINDS, Reason, ReasonState
 from crm.records.customers import CustomerKind, CustomerNotFound, Honorific
 from crm.scripts import scripts, templates
+from crm.scripts.drafts import DraftScript, spoken_steps
 from crm.scripts.honorifics import address
 from crm.scripts.scripts import Script, Situation
-from storage import customers, vehicles
+from storage import appointments, contacts, customers, vehicles
+from storage.contact_rows import reasons_of
 from storage.database import Database
 from storage.sight import Sight, sight
 from telephony.calls import Call, Direction
-from web.ports.aftercall import Spoken, SpokenStep
+from web.languages import text
+from web.ports.aftercall import NO_FACTS, Spoken, SpokenStep, Worded
 
 _SAMPLE: Final[Mapping[str, Mapping[str, str]]] = {
-    "zh-CN": {"name": "王建国", "model": "朗逸 1.5L", "plate": "沪A12345", "agent": "李娜"},
-    "en": {"name": "James Miller", "model": "Lavida 1.5L", "plate": "沪A12345", "agent": "Li Na"},
+    "zh-CN": {"name": "王建国", "model": "朗逸 1.5L", "plate": "沪A12345", "subject": "空调异响"},
+    "en": {
+        "name": "James Miller",
+        "model": "Lavida 1.5L",
+        "plate": "沪A12345",
+        "subject": "noise from the air conditioning",
+    },
 }
+#: Call types in which an agent speaks about what the house called for; none chosen yet is one.
+_VISITS: Final = frozenset({"", "return_visit", "reminder"})
 
 
 class ScriptBook:
@@ -53,26 +64,42 @@ class ScriptBook:
         def work(connection: Connection) -> Spoken | None:
             call = visible(connection, viewer, call_id)
             offered = self._definitions.scripts(connection)
-            situation = Situation(
-                queue=call.queue, keys=call.keys, call_type=call_type, direction=call.direction.value
-            )
-            script = scripts.choose((script for script, _version in offered.values()), situation)
-            if script is None:
-                return None
-            spoken_to = language or _language_of(connection, call)
-            chosen, steps = scripts.in_language(script, spoken_to)
-            values = self._values(connection, call, viewer, chosen, now)
-            return Spoken(
-                name=script.name,
-                version=offered[script.name][1],
-                label=script.label,
-                language=chosen,
-                steps=[
-                    SpokenStep(kind=step.kind, parts=templates.render(step.text, values)) for step in steps
-                ],
-            )
+            reason = self._called_for(connection, call, call_type, offered)
+            if reason is not None:
+                script = offered[reason.script or ""][0]
+            else:
+                situation = Situation(
+                    queue=call.queue, keys=call.keys, call_type=call_type, direction=call.direction.value
+                )
+                chosen = scripts.choose((script for script, _version in offered.values()), situation)
+                if chosen is None:
+                    return None
+                script = chosen
+            tongue, steps = scripts.in_language(script, language or _language_of(connection, call))
+            values = self._values(connection, call, viewer, tongue, now, reason)
+            return _spoken(script, offered[script.name][1], tongue, steps, values)
 
         return await self._database.read(work)
+
+    def _called_for(
+        self, connection: Connection, call: Call, call_type: str, offered: Collection[str]
+    ) -> Reason | None:
+        """Why the house calls this customer, where a script is there for it and the agent speaks about nothing else."""
+        if call.direction is not Direction.OUTBOUND or call.customer_id is None:
+            return None
+        if call_type not in _VISITS:
+            return None
+        contact = contacts.open_contact_of(connection, call.customer_id)
+        if contact is None:
+            return None
+        return next(
+            (
+                one
+                for one in reasons_of(connection, [contact.id]).get(contact.id, ())
+                if one.state is ReasonState.OPEN and one.script and one.script in offered
+            ),
+            None,
+        )
 
     async def for_customer(
         self,
@@ -83,6 +110,8 @@ class ScriptBook:
         call_types: Sequence[str],
         language: str | None,
         now: datetime,
+        vehicle_id: str | None = None,
+        facts: Mapping[str, object] = NO_FACTS,
     ) -> Spoken | None:
         def work(connection: Connection) -> Spoken | None:
             offered = self._definitions.scripts(connection)
@@ -101,29 +130,28 @@ class ScriptBook:
                 script = next(iter(typed), next((one for one in fitting if one is not None), None))
             if script is None:
                 return None
-            try:
-                customer = customers.get_customer(connection, customer_id)
-            except CustomerNotFound:
-                return None
-            chosen, steps = scripts.in_language(script, language or customer.language or "zh-CN")
+            spoken_to = language
+            if customer_id:
+                try:
+                    spoken_to = language or customers.get_customer(connection, customer_id).language
+                except CustomerNotFound:
+                    return None
+            chosen, steps = scripts.in_language(script, spoken_to or "zh-CN")
             values = self._house_values(viewer, chosen, now)
-            values |= self._customer_values(connection, customer_id, viewer, chosen, now)
-            return Spoken(
-                name=script.name,
-                version=offered[script.name][1],
-                label=script.label,
-                language=chosen,
-                steps=[
-                    SpokenStep(kind=step.kind, parts=templates.render(step.text, values)) for step in steps
-                ],
-            )
+            if customer_id:
+                values |= self._customer_values(
+                    connection, customer_id, viewer, chosen, now, vehicle_id=vehicle_id, facts=facts
+                )
+            else:
+                values |= self._facts(facts, chosen)
+            return _spoken(script, offered[script.name][1], chosen, steps, values)
 
         return await self._database.read(work)
 
     def preview(
-        self, script: Script, *, language: str, agent_name: str, known: bool, now: datetime
+        self, script: DraftScript, *, language: str, agent_name: str, known: bool, now: datetime
     ) -> Spoken:
-        chosen, steps = scripts.in_language(script, language)
+        chosen, steps = spoken_steps(script, language)
         sample = _SAMPLE[chosen]
         values: dict[str, str | None] = {
             "agent.name": agent_name,
@@ -141,20 +169,48 @@ class ScriptBook:
                 "vehicle.mileage": "32,500",
                 "vehicle.last_service": "2026-03-08",
                 "queue": self._queue("service", chosen),
+                "vehicle.next_service": _due(date(2026, 9, 8), 40_000, chosen),
+                "service.kind": text(_language(chosen), "contacts.kind.periodic_maintenance"),
+                "visit.day": self._worded(date(2026, 3, 8), chosen),
+                "appointment.time": self._worded(datetime(2026, 9, 12, 1, 30, tzinfo=UTC), chosen),
+                "appointment.work": text(_language(chosen), "appointments.work.maintenance"),
+                "case.number": "KS-2026-0012",
+                "case.subject": sample["subject"],
+                "case.promised": self._worded(datetime(2026, 9, 10, 8, 0, tzinfo=UTC), chosen),
             }
         return Spoken(
             name=script.name,
             version=0,
-            label=script.label,
+            label={str(key): value for key, value in script.label.items()},
             language=chosen,
             steps=[SpokenStep(kind=step.kind, parts=templates.render(step.text, values)) for step in steps],
         )
+
+    def _worded(self, value: object, language: str) -> str | None:
+        """A fact as it is said: days and moments in the house's time."""
+        match value:
+            case Worded():
+                return text(_language(language), value.key)
+            case datetime():
+                at = value.astimezone(self._zone)
+                return f"{_day(at.date(), language)} {at:%H:%M}"
+            case date():
+                return _day(value, language)
+            case None:
+                return None
+        return str(value)
 
     def _queue(self, name: str | None, language: str) -> str | None:
         return self._queue_labels.get(name or "", {}).get(language) or name
 
     def _values(
-        self, connection: Connection, call: Call, viewer: Principal, language: str, now: datetime
+        self,
+        connection: Connection,
+        call: Call,
+        viewer: Principal,
+        language: str,
+        now: datetime,
+        reason: Reason | None,
     ) -> dict[str, str | None]:
         values: dict[str, str | None] = self._house_values(viewer, language, now) | {
             "queue": self._queue(call.queue, language),
@@ -162,7 +218,18 @@ class ScriptBook:
         }
         if call.customer_id is None:
             return values
-        return values | self._customer_values(connection, call.customer_id, viewer, language, now)
+        return values | self._customer_values(
+            connection,
+            call.customer_id,
+            viewer,
+            language,
+            now,
+            vehicle_id=reason.vehicle_id if reason is not None else None,
+            facts=facts_of([reason]) if reason is not None else NO_FACTS,
+        )
+
+    def _facts(self, facts: Mapping[str, object], language: str) -> dict[str, str | None]:
+        return {place: self._worded(value, language) for place, value in facts.items()}
 
     def _house_values(self, viewer: Principal, language: str, now: datetime) -> dict[str, str | None]:
         return {
@@ -172,7 +239,15 @@ class ScriptBook:
         }
 
     def _customer_values(
-        self, connection: Connection, customer_id: str, viewer: Principal, language: str, now: datetime
+        self,
+        connection: Connection,
+        customer_id: str,
+        viewer: Principal,
+        language: str,
+        now: datetime,
+        *,
+        vehicle_id: str | None,
+        facts: Mapping[str, object],
     ) -> dict[str, str | None]:
         values: dict[str, str | None] = {}
         try:
@@ -188,15 +263,79 @@ class ScriptBook:
         }
         cars = vehicles.vehicles_of(connection, customer.id) if opened else []
         if cars:
-            # Of several the one that was here last: the agent asks which it is about.
-            car, _role = max(cars, key=lambda pair: str(pair[0].last_service_on or ""))
+            # Of several the one it is about, else the one that was here last: the agent asks.
+            about = [pair for pair in cars if pair[0].id == vehicle_id] or cars
+            car, _role = max(about, key=lambda pair: str(pair[0].last_service_on or ""))
             values |= {
                 "vehicle.plate": car.plate,
                 "vehicle.model": _model(car.brand, car.model),
                 "vehicle.mileage": f"{car.mileage:,}" if car.mileage is not None else None,
                 "vehicle.last_service": car.last_service_on.isoformat() if car.last_service_on else None,
+                "vehicle.next_service": _due(car.next_due_on, car.next_due_mileage, language),
             }
-        return values
+        if opened and (booked := appointments.next_of(connection, [customer.id], now).get(customer.id)):
+            values |= {
+                "appointment.time": self._worded(booked.starts_at, language),
+                "appointment.work": self._worded(Worded(f"appointments.work.{booked.work.value}"), language),
+            }
+        return values | self._facts(facts, language) if opened else values
+
+
+def _spoken(
+    script: Script,
+    version: int,
+    language: str,
+    steps: Sequence[scripts.ScriptStep],
+    values: Mapping[str, str | None],
+) -> Spoken:
+    return Spoken(
+        name=script.name,
+        version=version,
+        label=script.label,
+        language=language,
+        steps=[SpokenStep(kind=step.kind, parts=templates.render(step.text, values)) for step in steps],
+    )
+
+
+def facts_of(reasons: Sequence[Reason]) -> dict[str, object]:
+    """What the reasons of a call say for places of a script: of the first that has it."""
+    found: dict[str, object] = {}
+    for one in reasons:
+        why = one.why
+        day = _read_day(why.get("delivered_on") or why.get("visited_on") or why.get("starts_at"))
+        if day is not None:
+            found.setdefault("visit.day", day)
+        if one.kind in MAINTENANCE_KINDS:
+            found.setdefault("service.kind", Worded(f"contacts.kind.{one.kind.value}"))
+    return found
+
+
+def _read_day(written: object) -> date | None:
+    """A day, or the moment of an appointment that was missed."""
+    if not isinstance(written, str):
+        return None
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return read(written)
+        except ValueError:
+            continue
+    return None
+
+
+def _language(language: str) -> Language:
+    return "en" if language == "en" else "zh-CN"
+
+
+def _day(day: date, language: str) -> str:
+    return f"{day.year}年{day.month}月{day.day}日" if language == "zh-CN" else f"{day.day} {day:%B %Y}"
+
+
+def _due(on: date | None, mileage: int | None, language: str) -> str | None:
+    """When a service is due: a day, kilometres, or whichever comes first."""
+    said = [_day(on, language)] if on is not None else []
+    if mileage is not None:
+        said.append(f"{mileage:,} 公里" if language == "zh-CN" else f"{mileage:,} km")
+    return ("或" if language == "zh-CN" else " or ").join(said) or None
 
 
 def _model(brand: str, model: str) -> str | None:

@@ -73,7 +73,7 @@ DEFAULTS: Final[Mapping[ReasonKind, Rule]] = {
     ReasonKind.FIRST_MAINTENANCE: Rule(priority=4, useful_days=60, script="maintenance_reminder"),
     ReasonKind.PERIODIC_MAINTENANCE: Rule(priority=5, useful_days=60, script="maintenance_reminder"),
     ReasonKind.DATED_ITEM: Rule(priority=6, useful_days=30),
-    ReasonKind.NO_SHOW: Rule(days=1, priority=3, useful_days=14),
+    ReasonKind.NO_SHOW: Rule(days=1, priority=3, useful_days=14, script="no_show"),
     ReasonKind.KEY_ACCOUNT: Rule(priority=3, useful_days=60),
     ReasonKind.SURVEY: Rule(priority=6, useful_days=30),
     ReasonKind.CUSTOM: Rule(priority=5, useful_days=90),

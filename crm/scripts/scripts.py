@@ -10,15 +10,18 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from access.sentences import Sentence
 from crm.definitions import Code, Label, Part
-from crm.scripts.templates import faults
+from crm.scripts.templates import PLACES, faults
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
+#: What a step does; pages group by it.
+Step = Literal["greeting", "identity", "ask", "say", "thanks"]
 
 
 class ScriptStep(Part):
     """One thing to say; `kind` groups steps on the page."""
 
-    kind: Literal["greeting", "identity", "ask", "say", "thanks"] = "say"
+    kind: Step = "say"
     text: Text
 
     @field_validator("text")
@@ -27,9 +30,10 @@ class ScriptStep(Part):
         if found := faults(text):
             raise ValueError(
                 Sentence(
-                    "at character {at}: '{text}' is no place that can be filled",
+                    "at character {at}: '{text}' is no place that can be filled; there are {places}",
                     at=found[0].at + 1,
                     text=found[0].text,
+                    places=list(PLACES),
                 )
             )
         return text

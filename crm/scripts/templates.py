@@ -27,6 +27,14 @@ PLACES: Final = (
     "dealership",
     "queue",
     "greeting",
+    "vehicle.next_service",
+    "service.kind",
+    "visit.day",
+    "appointment.time",
+    "appointment.work",
+    "case.number",
+    "case.subject",
+    "case.promised",
 )
 _PLACE: Final = re.compile(r"(?<!\{)\{\{\s*([a-z_.]+)\s*(?:\|([^{}|]*))?\}\}(?!\})")
 _BRACES: Final = re.compile(r"\{\{|\}\}")
@@ -55,6 +63,8 @@ class BadPlace:
 
     at: int
     text: str
+    #: It is written as a place, only there is none of that name.
+    unknown: bool = False
 
 
 def faults(template: str) -> tuple[BadPlace, ...]:
@@ -65,7 +75,7 @@ def faults(template: str) -> tuple[BadPlace, ...]:
         found += _strays(template, covered, match.start())
         covered = match.end()
         if match[1] not in PLACES:
-            found.append(BadPlace(at=match.start(), text=match[1][:40]))
+            found.append(BadPlace(at=match.start(), text=match[1][:40], unknown=True))
     return (*found, *_strays(template, covered, len(template)))
 
 

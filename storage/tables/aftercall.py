@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Date, Float, ForeignKey, Index, Integer,
 
 from storage.tables.base import Json, Utc, metadata
 
-#: Forms, disposition sets and scripts, every version; the highest one counts.
+#: Forms, disposition sets and scripts, every version; the highest one counts, of scripts the approved one.
 definitions = Table(
     "definitions",
     metadata,
@@ -20,6 +20,25 @@ definitions = Table(
     Column("by", String(26)),
     Column("by_name", String(64), nullable=False),
     Column("why", String(200), nullable=False),
+    #: Of scripts: draft, submitted, approved, retired. Forms and sets need no second person.
+    Column("state", String(16), server_default="approved", nullable=False),
+    #: Rises with every saving of a script's draft.
+    Column("revision", Integer, server_default="1", nullable=False),
+)
+
+#: Who wrote, submitted, approved and retired a version of a script, and why; append-only.
+script_events = Table(
+    "script_events",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("name", String(32), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("step", String(16), nullable=False),
+    Column("by", String(26)),
+    Column("by_name", String(64), nullable=False),
+    Column("why", String(1000), nullable=False),
+    Index("ix_script_events_name_version", "name", "version", "id"),
 )
 
 #: One a call. The newest content stands here, every content in `registration_versions`.

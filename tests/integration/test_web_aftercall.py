@@ -235,16 +235,18 @@ async def test_s15_a_message_is_heard_by_whose_task_it_is(desk: Office) -> None:
 
 async def test_definitions_are_edited_by_supervisors_and_say_what_is_wrong(desk: Office) -> None:
     agent, supervisor = await desk.signed_in("agent"), await desk.signed_in("supervisor")
-    items = (await (await agent.get("/api/v1/definitions?kind=script")).json())["items"]
-    body = next(one for one in items if one["name"] == "reception")["body"]
-    path = "/api/v1/definitions/script/reception"
+    items = (await (await agent.get("/api/v1/definitions?kind=dispositions")).json())["items"]
+    body = items[0]["body"]
+    path = f"/api/v1/definitions/dispositions/{items[0]['name']}"
     assert (await answer(agent, path, {"body": body, "based_on": 1}))[0] == 403
-    broken = {**body, "steps": {**body["steps"], "en": [{"kind": "greeting", "text": "Hi {{nobody}}"}]}}
-    status, refused = await answer(supervisor, path, {"body": broken, "based_on": 1})
-    assert (status, refused["error_id"]) == (422, "bad-definition")
-    assert any("nobody" in one["message"] for one in refused["errors"])
     status, saved = await answer(supervisor, path, {"body": body, "based_on": 1, "why": "核对"})
     assert (status, saved["version"]) == (200, 2)
+    items = (await (await agent.get("/api/v1/definitions?kind=script")).json())["items"]
+    body = next(one for one in items if one["name"] == "reception")["body"]
+    status, refused = await answer(
+        supervisor, "/api/v1/definitions/script/reception", {"body": body, "based_on": 1}
+    )
+    assert (status, refused["error_id"]) == (409, "script-step-not-allowed")
     shown = await answer(supervisor, "/api/v1/scripts/preview", {"body": body, "known": False})
     assert {part["kind"] for step in shown[1]["steps"] for part in step["parts"]} >= {"hint", "text", "value"}
     for odd in ("%00", "..%2f", "UPPER", "x" * 40):

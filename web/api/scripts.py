@@ -14,8 +14,9 @@ from access.audit import Action
 from access.permissions import Permission
 from access.sentences import Sentence
 from access.users import Language
-from crm.definitions import BadDefinition, read
-from crm.scripts.scripts import Script
+from crm.definitions import BadDefinition
+from crm.scripts.drafts import read_draft
+from crm.scripts.states import BadScript
 from web.api.aftercall import CodeOrNothing
 from web.api.shapes import Line
 from web.bodies import wrong_values
@@ -156,7 +157,7 @@ async def definition_history(ask: Ask[Nothing, Nothing]) -> DefinitionsOut:
 
 
 async def save_definition(ask: Ask[Nothing, SaveDefinitionIn]) -> DefinitionOut:
-    """The next version; earlier ones stay."""
+    """The next version of a form or a set; earlier ones stay. Scripts are written at /api/v1/scripts."""
     kind, name = kind_of(ask.path["kind"]), definition_name(ask.path["name"])
     entry = ask.entry(
         Action.DEFINITION_CHANGED, f"{kind}:{name}", {"version": ask.body.based_on + 1, "why": ask.body.why}
@@ -177,11 +178,18 @@ async def save_definition(ask: Ask[Nothing, SaveDefinitionIn]) -> DefinitionOut:
 
 
 async def preview_script(ask: Ask[Nothing, PreviewIn]) -> SpokenOut:
-    """A script that is being written, as an agent would see it; nothing is saved."""
+    """A script that is being written, finished or not, as an agent would see it; nothing is saved."""
     try:
-        script = read(Script, ask.body.body)
-    except BadDefinition as error:
-        raise bad_definition(error) from error
+        script = read_draft({**ask.body.body, "name": str(ask.body.body.get("name") or "preview")})
+    except BadScript as error:
+        raise Refused(
+            error.error_id,
+            str(error),
+            errors=[
+                Wrong(field=one.place, say=partial(said, error_id=one.error_id, sentence=one.sentence))
+                for one in error.faults
+            ],
+        ) from error
     return spoken_out(
         ask.services.aftercall.scripts.preview(
             script,
@@ -293,7 +301,7 @@ ROUTES = (
         json=save_definition,
         body=SaveDefinitionIn,
         answer=DefinitionOut,
-        errors=("bad-definition", "definition-changed"),
+        errors=("bad-definition", "definition-changed", "script-step-not-allowed"),
         tag="after the call",
     ),
     Route(
@@ -304,7 +312,7 @@ ROUTES = (
         json=preview_script,
         body=PreviewIn,
         answer=SpokenOut,
-        errors=("bad-definition",),
+        errors=("bad-script",),
         tag="after the call",
     ),
 )

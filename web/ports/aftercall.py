@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from access.audit import Entry
 from access.requests import Once
@@ -14,8 +15,11 @@ from crm.dispositions.dispositions import DispositionSet
 from crm.knowledge.articles import Article, ArticleState, Hit
 from crm.registrations.filing import Content, Draft, Registration
 from crm.registrations.forms import Form
-from crm.scripts.scripts import Script
+from crm.scripts.differences import Differences
+from crm.scripts.drafts import DraftScript
+from crm.scripts.states import ScriptFault, ScriptVersion
 from crm.scripts.templates import ScriptPart
+from crm.versions import VersionStep
 from telephony.call_lists import CallView
 from telephony.listening import Mark, SoundFilter, SoundKind, SoundPage, SoundView
 
@@ -152,7 +156,21 @@ class Definitions(Protocol):
         retired: bool,
         entry: Entry,
     ) -> DefinitionView:
-        """The next version. Raises BadDefinition with every place, DefinitionChanged."""
+        """The next version. Raises BadDefinition with every place, DefinitionChanged.
+
+        Scripts are saved by `ScriptVersions`: ScriptStep.
+        """
+
+
+#: What is known of a call besides its customer: nothing.
+NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A fact that is a text of the pages, in the language the customer is spoken to in."""
+
+    key: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +192,64 @@ class Spoken:
     steps: Sequence[SpokenStep]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScriptView:
+    """One version of a script as its page shows it."""
+
+    row: ScriptVersion
+    #: Where it cannot be said; empty: it may be submitted.
+    faults: Sequence[ScriptFault] = ()
+    #: Steps this viewer can take now.
+    possible: Sequence[VersionStep] = ()
+    #: The viewer wrote or submitted it: somebody else approves.
+    own: bool = False
+
+
+class ScriptVersions(Protocol):
+    """Scripts as they are written and approved. Errors are those of `crm.scripts.states`."""
+
+    async def list(self, viewer: Principal) -> Sequence[ScriptView]:
+        """Of each script the version in force and the newest one."""
+
+    async def versions(self, viewer: Principal, name: str) -> Sequence[ScriptView]:
+        """Every version with its history, the newest first. Raises ScriptNotFound."""
+
+    async def begin_draft(
+        self,
+        viewer: Principal,
+        name: str,
+        entry: Entry,
+        *,
+        body: Mapping[str, Any] | None = None,
+        from_version: int | None = None,
+    ) -> ScriptView:
+        """The next version as a draft, or the one in work already; with `body` a script that is new.
+
+        Raises ScriptNotFound, BadScript.
+        """
+
+    async def save_draft(
+        self, viewer: Principal, name: str, version: int, body: Mapping[str, Any], revision: int, entry: Entry
+    ) -> ScriptView:
+        """Raises ScriptNotFound, ScriptStep, ScriptChanged, BadScript where the shape is none."""
+
+    async def step(
+        self,
+        viewer: Principal,
+        name: str,
+        version: int,
+        step: VersionStep,
+        entry: Entry,
+        *,
+        revision: int | None = None,
+        why: str = "",
+    ) -> ScriptView:
+        """Raises ScriptNotFound, ScriptStep, ScriptChanged, BadScript."""
+
+    async def compare(self, viewer: Principal, name: str, was: int, now: int) -> Differences:
+        """Raises ScriptNotFound."""
+
+
 class Scripts(Protocol):
     """What to say."""
 
@@ -191,12 +267,18 @@ class Scripts(Protocol):
         call_types: Sequence[str],
         language: str | None,
         now: datetime,
+        vehicle_id: str | None = None,
+        facts: Mapping[str, object] = NO_FACTS,
     ) -> Spoken | None:
         """What to say to a customer the house calls: the first script of `names` there is, else the one that fits
-        the first of `call_types` it fits. None where there is none, or no such customer."""
+        the first of `call_types` it fits. None where there is none, or no such customer.
+
+        `vehicle_id` is the vehicle it is about; `facts` are values of other places: words, days, moments, or
+        `Worded` texts. An empty `customer_id` is a caller nobody knows.
+        """
 
     def preview(
-        self, script: Script, *, language: str, agent_name: str, known: bool, now: datetime
+        self, script: DraftScript, *, language: str, agent_name: str, known: bool, now: datetime
     ) -> Spoken:
         """The script as an agent would see it, with a sample customer or with nobody known."""
 
@@ -356,6 +438,7 @@ class Aftercall:
     registrations: Registrations
     definitions: Definitions
     scripts: Scripts
+    script_versions: ScriptVersions
     knowledge: Knowledge
     sounds: Sounds
     tasks: TaskDesk

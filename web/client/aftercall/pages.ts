@@ -1,4 +1,5 @@
 // Pages of this room beside the desk's panel.
 import "./editors";
 import "./player";
+import "./script_editor";
 import "./tasks_page";
