@@ -163,7 +163,7 @@ async def test_a_customer_answers_in_chinese_and_loses_nothing(browser: Browser,
     other = await phone_of(browser, "zh-CN")
     strange = await other.new_page()
     await strange.goto(link)
-    await expect(strange.locator("h1")).to_contain_text("另一台设备")
+    await expect(strange.locator("h1")).to_contain_text("已在别处打开")
     await look(strange, "zh-elsewhere")
     await other.close()
     # Closed and opened again: it goes on where it was.

@@ -187,7 +187,7 @@ async def test_another_browser_is_told_what_to_do(desk: Desk) -> None:
     ):
         words = await answer.text()
         assert answer.status == 403, words
-        assert "另一台设备" in words
+        assert "已在别处打开" in words
         assert "400 800 1234" in words
         assert "总体满意" not in words
     assert (await phone.get(link)).status == 200
