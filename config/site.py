@@ -35,7 +35,16 @@ from config.books.knowledge import load_sample
 from config.books.survey_seed import seed as seed_questionnaires
 from config.settings import Settings, load
 from lab.network import free_port
-from storage import agents, appointment_samples, case_samples, samples, survey_samples, tokens, users
+from storage import (
+    agents,
+    appointment_samples,
+    case_samples,
+    maintenance_samples,
+    samples,
+    survey_samples,
+    tokens,
+    users,
+)
 from storage.database import Database
 from storage.migrations import upgrade
 from telephony.hours import WorkingTime
@@ -205,6 +214,9 @@ class Site:
                 database.write_now(lambda connection: seed_questionnaires(connection, datetime.now(UTC)))
                 database.write_now(
                     lambda connection: survey_samples.load(connection, datetime.now(UTC), hours)
+                )
+                database.write_now(
+                    lambda connection: maintenance_samples.load(connection, datetime.now(UTC), hours)
                 )
             self.token = self._own_token(database)
         finally:

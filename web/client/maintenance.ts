@@ -53,6 +53,8 @@ function clear(root: HTMLElement): void {
 }
 
 const box = (root: ParentNode, name: string): HTMLInputElement => root.querySelector<HTMLInputElement>(`[name="${name}"]`)!;
+// The same value whatever the order of its keys.
+const canonical = (value: unknown): string => JSON.stringify(value, (_, one: unknown) => (one && typeof one === "object" && !Array.isArray(one) ? Object.fromEntries(Object.entries(one).sort()) : one)) ?? "";
 const numberOf = (input: HTMLInputElement): number | null => (input.value.trim() === "" ? null : Number(input.value));
 
 function line(words: string): HTMLElement {
@@ -115,7 +117,7 @@ island("maintenance-plan", (root, signal) => {
     look();
     try { await work(); } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Refusal && error.errorId === "plan-changed") await compare(error).catch(() => told(root, error));
+      if (error instanceof Refusal && error.errorId === "plan-changed") await compare().catch(() => told(root, error));
       else told(root, error);
     } finally { busy = false; if (!signal.aborted) look(); }
   }
@@ -163,13 +165,13 @@ island("maintenance-plan", (root, signal) => {
   }, { signal });
 
   // Somebody saved first: what that changed is shown, what was typed stays, and saving again is a choice.
-  async function compare(error: Refusal): Promise<void> {
+  async function compare(): Promise<void> {
     const { items } = await ask<{ items: Plain[] }>(`/api/v1/maintenance-plans/${page.id}`, { signal });
     if (signal.aborted) return;
     const newest = items[0]!;
     const list = document.createElement("ul");
     for (const [name, label] of Object.entries(page.fields)) {
-      if (JSON.stringify(base[name]) === JSON.stringify(newest[name])) continue;
+      if (canonical(base[name]) === canonical(newest[name])) continue;
       const row = document.createElement("li");
       row.textContent = t("maintenance.was_is", { name: label, was: said(base[name]), is: said(newest[name]) });
       list.append(row);
@@ -183,7 +185,7 @@ island("maintenance-plan", (root, signal) => {
     clear(root);
     if (!newest["retired_at"]) { version = Number(newest["version"]); base = newest; }
     tried = "";
-    void error;
+    shown.setAttribute("data-stale", "");
   }
 
   function said(value: unknown): string {
@@ -267,7 +269,7 @@ island("vehicle-reading", (root, signal) => {
     event.preventDefault();
     if (busy) return;
     busy = true;
-    const button = form.querySelector("button")!;
+    const button = form.querySelector<HTMLButtonElement>('[type="submit"]')!;
     button.disabled = true;
     ask(`/api/v1/vehicles/${root.dataset["vehicle"]}/readings`, { body: { km: numberOf(box(form, "km")), read_on: box(form, "read_on").value }, signal }).then(() => {
       if (signal.aborted) return;

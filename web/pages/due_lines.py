@@ -31,6 +31,8 @@ async def due_of(request: web.Request, signed: Signed, vehicle_id: str) -> dict[
     )
     # What is said in large above is not said again.
     told = {name: value for name, value in due.why.items() if name not in ("due_on", "due_km")}
+    if not due.readings:  # nobody has read the odometer: what it showed then was only reckoned
+        told.pop("base_km", None)
     return {
         "due": due,
         "words": words,

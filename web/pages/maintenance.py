@@ -32,6 +32,8 @@ from web.routes import SERVICES, Route, Shape
 _SHEETS: Final = ("contacts.css", "reports.css", "maintenance.css")
 #: Height of the plots' bars.
 _HEIGHT: Final = 96
+#: Weeks that are shown where none are asked for.
+_WEEKS: Final = 12
 #: Months of reminders that are shown.
 _MONTHS: Final = 6
 _OUTCOMES: Final = ("invited", "reached", "booked", "came")
@@ -58,16 +60,18 @@ class NewPlanQuery(Shape):
 
 
 class DueQuery(Shape):
-    first: date
-    last: date
+    #: Nothing: the weeks that are shown.
+    first: date | None = None
+    last: date | None = None
     stage: Stage | None = None
     cursor: Id | None = None
 
 
 class InvitedQuery(Shape):
-    kind: Literal["first_maintenance", "periodic_maintenance", "dated_item"]
+    kind: Literal["first_maintenance", "periodic_maintenance", "dated_item"] = "periodic_maintenance"
     outcome: Literal["invited", "reached", "booked", "came"] = "invited"
-    month: Annotated[str, StringConstraints(pattern=r"^(19|20|21)\d\d-(0[1-9]|1[0-2])$")]
+    #: Nothing: this month.
+    month: Annotated[str, StringConstraints(pattern=r"^((19|20|21)\d\d-(0[1-9]|1[0-2]))?$")] = ""
     cursor: Cursor | None = None
 
 
@@ -351,10 +355,12 @@ async def show_due(request: web.Request, signed: Signed) -> web.StreamResponse:
     """The vehicles behind a bar, each with the reason."""
     services = request.app[SERVICES]
     query = read_query(DueQuery, request)
+    first = query.first or _today(request)
+    last = query.last or min(first, date(9000, 1, 1)) + timedelta(days=7 * _WEEKS - 1)
     found, following = await services.maintenance.due_between(
-        signed.principal, query.first, query.last, query.stage, services.clock.now(), cursor=query.cursor
+        signed.principal, first, last, query.stage, services.clock.now(), cursor=query.cursor
     )
-    kept = {"first": query.first.isoformat(), "last": query.last.isoformat()}
+    kept = {"first": first.isoformat(), "last": last.isoformat()}
     return _page(
         request,
         signed,
@@ -363,7 +369,8 @@ async def show_due(request: web.Request, signed: Signed) -> web.StreamResponse:
             "items": found,
             "next": following,
             "query": query,
-            "today": _today(request),
+            "first": first,
+            "last": last,
             "address": "/maintenance/due?"
             + urlencode({**kept, **({"stage": query.stage} if query.stage else {})}),
             "stages": [(None, "/maintenance/due?" + urlencode(kept))]
@@ -376,7 +383,7 @@ async def show_invited(request: web.Request, signed: Signed) -> web.StreamRespon
     """The reminders behind a bar, each with what became of it."""
     services = request.app[SERVICES]
     query = read_query(InvitedQuery, request)
-    month = date.fromisoformat(f"{query.month}-01")
+    month = date.fromisoformat(f"{query.month}-01") if query.month else _today(request).replace(day=1)
     found, following = await services.maintenance.invited(
         signed.principal,
         ReasonKind(query.kind),
@@ -386,7 +393,7 @@ async def show_invited(request: web.Request, signed: Signed) -> web.StreamRespon
         services.clock.now(),
         cursor=query.cursor,
     )
-    kept = {"kind": query.kind, "month": query.month}
+    kept = {"kind": query.kind, "month": f"{month:%Y-%m}"}
     return _page(
         request,
         signed,
@@ -396,6 +403,7 @@ async def show_invited(request: web.Request, signed: Signed) -> web.StreamRespon
             "next": following,
             "query": query,
             "kind": ReasonKind(query.kind),
+            "month": kept["month"],
             "address": "/maintenance/invited?" + urlencode({**kept, "outcome": query.outcome}),
             "outcomes": [
                 (one, "/maintenance/invited?" + urlencode({**kept, "outcome": one})) for one in _OUTCOMES
