@@ -46,7 +46,9 @@ PLAN = Plan(
 
 
 def visited(vehicle_id: str, on: date, kind: VisitKind) -> ServiceVisit:
-    return ServiceVisit(id="", vehicle_id=vehicle_id, visited_on=on, kind=kind, created_at=NOW, updated_at=NOW)
+    return ServiceVisit(
+        id="", vehicle_id=vehicle_id, visited_on=on, kind=kind, created_at=NOW, updated_at=NOW
+    )
 
 
 def car(
