@@ -13,10 +13,11 @@ from access.masking import mask_name, mask_number
 from access.users import Language, Principal
 from config.books.definitions import DefinitionBook
 from config.books.registrations import visible
-from crm.contacts.contacts import MAINTENANCE_KINDS, Reason, ReasonState
+from crm.contacts.contacts import Reason, ReasonState
 from crm.records.customers import CustomerKind, CustomerNotFound, Honorific
 from crm.scripts import scripts, templates
 from crm.scripts.drafts import DraftScript, spoken_steps
+from crm.scripts.facts import NO_FACTS, Due, Worded, of_reasons
 from crm.scripts.honorifics import address
 from crm.scripts.scripts import Script, Situation
 from storage import appointments, contacts, customers, vehicles
@@ -25,7 +26,7 @@ from storage.database import Database
 from storage.sight import Sight, sight
 from telephony.calls import Call, Direction
 from web.languages import text
-from web.ports.aftercall import NO_FACTS, Spoken, SpokenStep, Worded
+from web.ports.aftercall import Spoken, SpokenStep
 
 _SAMPLE: Final[Mapping[str, Mapping[str, str]]] = {
     "zh-CN": {"name": "王建国", "model": "朗逸 1.5L", "plate": "沪A12345", "subject": "空调异响"},
@@ -191,6 +192,8 @@ class ScriptBook:
         match value:
             case Worded():
                 return text(_language(language), value.key)
+            case Due():
+                return _due(value.on, value.mileage, language)
             case datetime():
                 at = value.astimezone(self._zone)
                 return f"{_day(at.date(), language)} {at:%H:%M}"
@@ -225,7 +228,7 @@ class ScriptBook:
             language,
             now,
             vehicle_id=reason.vehicle_id if reason is not None else None,
-            facts=facts_of([reason]) if reason is not None else NO_FACTS,
+            facts=of_reasons([reason]) if reason is not None else NO_FACTS,
         )
 
     def _facts(self, facts: Mapping[str, object], language: str) -> dict[str, str | None]:
@@ -295,31 +298,6 @@ def _spoken(
         language=language,
         steps=[SpokenStep(kind=step.kind, parts=templates.render(step.text, values)) for step in steps],
     )
-
-
-def facts_of(reasons: Sequence[Reason]) -> dict[str, object]:
-    """What the reasons of a call say for places of a script: of the first that has it."""
-    found: dict[str, object] = {}
-    for one in reasons:
-        why = one.why
-        day = _read_day(why.get("delivered_on") or why.get("visited_on") or why.get("starts_at"))
-        if day is not None:
-            found.setdefault("visit.day", day)
-        if one.kind in MAINTENANCE_KINDS:
-            found.setdefault("service.kind", Worded(f"contacts.kind.{one.kind.value}"))
-    return found
-
-
-def _read_day(written: object) -> date | None:
-    """A day, or the moment of an appointment that was missed."""
-    if not isinstance(written, str):
-        return None
-    for read in (date.fromisoformat, datetime.fromisoformat):
-        try:
-            return read(written)
-        except ValueError:
-            continue
-    return None
 
 
 def _language(language: str) -> Language:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from access.audit import Action
 from access.permissions import Permission
-from crm.appointments.appointments import NewsKind, Work
+from crm.appointments.appointments import AppointmentState, NewsKind, Work
 from crm.appointments.sheet import write_sheet
+from crm.scripts.facts import Worded
 from web.api.shapes import Cursor, Id
 from web.auth import Signed
 from web.bodies import read_query
 from web.languages import language_of, text
+from web.pages.script_lines import spoken_to
 from web.pages.shell import show
 from web.ports.appointments import AppointmentView, LaneDay
 from web.routes import SERVICES, Nothing, Route, Shape
 
 _SHEETS = ("appointments.css",)
+#: What is said to the customer about an appointment in this state.
+_SAID: Final[Mapping[AppointmentState, str]] = {
+    AppointmentState.BOOKED: "appointment_confirmation",
+    AppointmentState.MISSED: "no_show",
+}
 #: Free times are offered over so many days at once.
 _FREE_DAYS = 7
 
@@ -234,14 +241,26 @@ async def show_one(request: web.Request, signed: Signed) -> web.StreamResponse:
     view, trail, notices = await services.appointments.get(
         signed.principal, request.match_info["appointment_id"], services.clock.now()
     )
+    one = view.appointment
+    name = _SAID.get(one.state)
+    said = None
+    if name is not None and not view.closed and signed.principal.may(Permission.APPOINTMENTS_WORK):
+        facts: dict[str, object] = {
+            "appointment.time": one.starts_at,
+            "appointment.work": Worded(f"appointments.work.{one.work.value}"),
+        }
+        if one.state is AppointmentState.MISSED:
+            facts = {"visit.day": one.starts_at}
+        said = await spoken_to(request, signed, one.customer_id, name, vehicle_id=one.vehicle_id, facts=facts)
     return show(
         request,
         signed,
         "appointments/one.html",
         here="appointments",
-        sheets=_SHEETS,
+        sheets=(*_SHEETS, "scripts.css"),
         values={
             "view": view,
+            "spoken": [said] if said is not None else [],
             "one": view.appointment,
             "trail": trail,
             "notices": notices,

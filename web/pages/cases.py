@@ -25,6 +25,7 @@ from crm.cases.cases import (
     Responsibility,
 )
 from crm.cases.steps import ROADS, Road, Step
+from crm.scripts.facts import INTAKE
 from web.api.case_shapes import CasesQuery
 from web.api.shapes import Id
 from web.auth import Signed
@@ -33,12 +34,14 @@ from web.languages import language_of
 from web.pages.case_paper import Printing, print_case
 from web.pages.case_words import CaseWords
 from web.pages.pop import spaced
+from web.pages.script_lines import spoken_of_case, spoken_to
 from web.pages.shell import show
+from web.ports.aftercall import Spoken
 from web.ports.cases import CaseFilter, CaseLine, CaseView
 from web.problems import Refused
 from web.routes import SERVICES, Nothing, Route, Shape, note_view
 
-SHEETS: Final = ("cases.css",)
+SHEETS: Final = ("cases.css", "scripts.css")
 #: The way of a case, as its head shows it.
 WAY: Final = (
     CaseState.REGISTERED,
@@ -240,6 +243,9 @@ async def begin(request: web.Request, signed: Signed) -> web.StreamResponse:
         for kind in CaseKind
         for grade in GRADES
     }
+    heard = await spoken_to(
+        request, signed, person.id if person else None, INTAKE, vehicle_id=query.vehicle_id
+    )
     return show(
         request,
         signed,
@@ -248,6 +254,7 @@ async def begin(request: web.Request, signed: Signed) -> web.StreamResponse:
         sheets=SHEETS,
         values={
             "query": query,
+            "spoken": [heard] if heard else [],
             "words": words,
             "person": person,
             "call": call,
@@ -339,6 +346,9 @@ async def show_case(request: web.Request, signed: Signed) -> web.StreamResponse:
         )
         if at is not None
     ]
+    spoken: Sequence[Spoken] = ()
+    if by.may(Permission.CASES_WORK) and not view.line.closed_to_viewer:
+        spoken = await spoken_of_case(request, signed, case)
     return show(
         request,
         signed,
@@ -347,6 +357,7 @@ async def show_case(request: web.Request, signed: Signed) -> web.StreamResponse:
         sheets=SHEETS,
         values={
             "view": view,
+            "spoken": spoken,
             "case": case,
             "line": view.line,
             "words": words,

@@ -18,12 +18,14 @@ from web.bodies import read_query
 from web.languages import language_of
 from web.pages.contact_words import ContactWords
 from web.pages.pop import spaced
+from web.pages.script_lines import spoken_about
 from web.pages.shell import show
 from web.pages.survey_lines import offered_of
+from web.ports.aftercall import Spoken
 from web.ports.contacts import ContactFilter, ContactLine, ContactView
 from web.routes import SERVICES, Route
 
-SHEETS: Final = ("contacts.css", "surveys.css")
+SHEETS: Final = ("contacts.css", "surveys.css", "scripts.css")
 _TABS: Final = ("open", "overdue", "held", "unsuccessful", "closed")
 #: Widest bar of the plot, in its own units.
 _WIDE: Final = 100
@@ -114,18 +116,10 @@ async def show_contact(request: web.Request, signed: Signed) -> web.StreamRespon
     now = services.clock.now()
     view = await services.contacts.get(by, request.match_info["contact_id"], now)
     language = language_of_reader(request, signed)
-    names = {one.reason.script: "" for one in _open_reasons(view.line) if one.reason.script}
-    kinds = [one.reason.kind.value for one in _open_reasons(view.line)]
-    spoken = None
+    spoken: Sequence[Spoken] = ()
     if not view.line.closed_to_viewer and by.may(Permission.TASKS_WORK):
-        spoken = await services.aftercall.scripts.for_customer(
-            by,
-            view.contact.customer_id,
-            names=list(names),
-            call_types=[*kinds, "return_visit"],
-            language=None,
-            now=now,
-        )
+        reasons = [one.reason for one in _open_reasons(view.line)]
+        spoken = await spoken_about(request, signed, view.contact.customer_id, reasons)
     asked = _questionnaires(view)
     offered = None
     if not view.line.closed_to_viewer:

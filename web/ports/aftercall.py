@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from access.audit import Entry
 from access.requests import Once
@@ -17,6 +16,7 @@ from crm.registrations.filing import Content, Draft, Registration
 from crm.registrations.forms import Form
 from crm.scripts.differences import Differences
 from crm.scripts.drafts import DraftScript
+from crm.scripts.facts import NO_FACTS
 from crm.scripts.states import ScriptFault, ScriptVersion
 from crm.scripts.templates import ScriptPart
 from crm.versions import VersionStep
@@ -162,17 +162,6 @@ class Definitions(Protocol):
         """
 
 
-#: What is known of a call besides its customer: nothing.
-NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Worded:
-    """A fact that is a text of the pages, in the language the customer is spoken to in."""
-
-    key: str
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpokenStep:
     """One thing to say, filled in."""
@@ -274,7 +263,7 @@ class Scripts(Protocol):
         the first of `call_types` it fits. None where there is none, or no such customer.
 
         `vehicle_id` is the vehicle it is about; `facts` are values of other places: words, days, moments, or
-        `Worded` texts. An empty `customer_id` is a caller nobody knows.
+        texts of the pages (`Worded`). An empty `customer_id` is a caller nobody knows.
         """
 
     def preview(
