@@ -41,6 +41,10 @@ from telephony.hours import WorkingTime
 #: Links of one customer that are listed.
 MOST: Final = 30
 _AUDIENCE: Final = "customer"
+#: States in which nothing is answered or ended.
+_NOT_ASKING: Final = (VisitState.BEGIN, VisitState.ANSWERED, VisitState.DECLINED)
+#: Why a response ends where the customer himself says no.
+_DECLINED: Final = "客户在问卷链接中选择不参加"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,7 +247,9 @@ def visit(connection: Connection, secret: str, browser: str, now: datetime) -> V
         asked = questionnaire_of(connection, known.questionnaire, known.version)
     else:
         asked, _version = approved(connection, offer.questionnaire)
-    found = Visit(state=VisitState.ANSWERED, link=link, offer=offer, asked=asked, response=known)
+    declined = known is not None and known.state is ResponseState.DECLINED
+    over = VisitState.DECLINED if declined else VisitState.ANSWERED
+    found = Visit(state=over, link=link, offer=offer, asked=asked, response=known)
     if link.used_at is not None:
         return found
     check(link, now)
@@ -320,7 +326,7 @@ def answer(
     Errors as `visit`, and BadAnswer, ResponseChanged (an agent answered meanwhile), ResponseOver.
     """
     found = visit(connection, secret, browser, now)
-    if found.response is None or found.state in (VisitState.BEGIN, VisitState.ANSWERED):
+    if found.response is None or found.state in _NOT_ASKING:
         return found
     last = found.response.answers.get(question)
     own = last is None or last.channel is Channel.WEB
@@ -345,8 +351,29 @@ def finish(connection: Connection, secret: str, browser: str, *, now: datetime, 
     Errors as `visit`, and ResponseIncomplete, ResponseOver.
     """
     found = visit(connection, secret, browser, now)
-    if found.response is None or found.state in (VisitState.BEGIN, VisitState.ANSWERED):
+    if found.response is None or found.state in _NOT_ASKING:
         return found
     responses.finish(connection, found.response.id, channel=Channel.WEB, by=None, now=now, hours=hours)
+    use_link(connection, found.link.id, now)
+    return visit(connection, secret, browser, now)
+
+
+def decline(connection: Connection, secret: str, browser: str, *, now: datetime, hours: WorkingTime) -> Visit:
+    """The customer does not want to be asked; what he answered before counts. Again changes nothing.
+
+    Errors as `visit`.
+    """
+    found = begin(connection, secret, browser, now)
+    if found.response is None or found.state is not VisitState.ASKING:
+        return found
+    responses.decline(
+        connection,
+        found.response.id,
+        why=_DECLINED,
+        channel=Channel.WEB,
+        by=None,
+        now=now,
+        hours=hours,
+    )
     use_link(connection, found.link.id, now)
     return visit(connection, secret, browser, now)

@@ -150,6 +150,13 @@ class SurveyLinkBook:
 
         return await self._database.write(work)
 
+    async def decline(self, secret: str, browser: str, now: datetime) -> SurveyVisit:
+        def work(connection: Connection) -> SurveyVisit:
+            made = survey_links.decline(connection, secret, browser, now=now, hours=self._hours)
+            return self._shown(connection, made, now)
+
+        return await self._database.write(work)
+
     def _shown(self, connection: Connection, visit: Visit, now: datetime) -> SurveyVisit:
         asked, response = visit.asked, visit.response
         try:
@@ -164,7 +171,7 @@ class SurveyLinkBook:
             questionnaire=asked,
             path=path(asked, {}).codes,
         )
-        if response is None or visit.state in (VisitState.BEGIN, VisitState.ANSWERED):
+        if response is None or visit.state is not VisitState.ASKING:
             return plain
         salutation: dict[str, str] = {}
         places: dict[str, dict[str, str | None]] = {}

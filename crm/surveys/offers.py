@@ -29,6 +29,7 @@ class VisitState(StrEnum):
     BEGIN = "begin"  # nobody has begun
     ASKING = "asking"
     ANSWERED = "answered"
+    DECLINED = "declined"  # the customer does not want to be asked
     IN_TOUCH = "in_touch"  # a complaint is being worked at: no survey now
 
 

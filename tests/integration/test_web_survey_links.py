@@ -383,3 +383,28 @@ async def test_behind_https_the_cookie_is_secure_and_the_address_whole(make_offi
     assert made["address"] == "https://crm.example.cn" + made["path"]
     first = await office.browser().get(made["path"])
     assert "; Secure" in first.headers["Set-Cookie"]
+
+
+async def test_a_customer_says_no_before_or_in_the_middle_of_it(desk: Desk) -> None:
+    link = await desk.link()
+    phone = desk.office.browser()
+    # Without the cookie of the first page nobody says no for somebody else.
+    assert (await desk.office.browser().post(link, data={"step": "decline"})).status == 403
+    assert "我不想参加" in await (await phone.get(link, headers={"Accept-Language": "zh-CN"})).text()
+    for _twice in range(2):
+        said = await phone.post(link, data={"step": "decline"})
+        assert (said.status, said.headers["Location"]) == (303, link)
+    words = await (await phone.get(link, headers={"Accept-Language": "zh-CN"})).text()
+    assert "这次不打扰您了" in words
+    assert "开始填写" not in words
+
+    other = await desk.link()
+    phone = await begun(desk.office, other)
+    await give(phone, other, "overall", {"value": "1"})
+    assert (await phone.post(other, data={"step": "decline"})).status == 303
+    assert (await give(phone, other, "overall", {"value": "5"})).status == 303
+    found = desk.office.database.read_now(
+        lambda c: c.execute(select(response_rows.c.state, response_rows.c.dissatisfied)).all()
+    )
+    # What was said before the no counts: who gave the worst mark is heard.
+    assert sorted(map(tuple, found)) == [("declined", False), ("declined", True)]

@@ -66,7 +66,7 @@ async def show_link(request: web.Request) -> web.StreamResponse:
 
 
 async def post_link(request: web.Request) -> web.StreamResponse:
-    """The button of the first page, an answer, or the end."""
+    """The button of the first page, an answer, the end, or a no."""
     check_same_origin(request, request.app[SERVICES].options)
     return await _guarded(request, _post)
 
@@ -299,6 +299,8 @@ async def _post(request: web.Request) -> web.StreamResponse:
         return await _answer(request, form, now)
     if step == "finish":
         return await _finish(request, now)
+    if step == "decline":
+        return await _decline(request, now)
     return await _show(request)
 
 
@@ -315,6 +317,18 @@ async def _begin(request: web.Request, now: datetime) -> web.StreamResponse:
     if cookie:
         _set_cookie(request, answer, visit, cookie)
     return answer
+
+
+async def _decline(request: web.Request, now: datetime) -> web.StreamResponse:
+    services = request.app[SERVICES]
+    token, cookie = request.match_info["token"], _cookie(request)
+    visit = await services.survey_links.visit(token, _browser(request), now)
+    if visit.state is VisitState.BEGIN and not cookie:
+        return _page(
+            request, visit, trouble=text(_tongue(request, visit), "surveylink.no_cookie"), status=403
+        )
+    await services.survey_links.decline(token, _browser(request), now)
+    return web.Response(status=303, headers={"Location": _to(request)})
 
 
 async def _answer(request: web.Request, form: Mapping[str, str], now: datetime) -> web.StreamResponse:

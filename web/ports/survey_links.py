@@ -125,3 +125,6 @@ class SurveyLinks(Protocol):
 
     async def finish(self, secret: str, browser: str, now: datetime) -> SurveyVisit:
         """Raises as `visit`, and ResponseIncomplete, ResponseOver."""
+
+    async def decline(self, secret: str, browser: str, now: datetime) -> SurveyVisit:
+        """The customer does not want to be asked. Raises as `visit`."""
