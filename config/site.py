@@ -31,6 +31,7 @@ from access.passwords import hash_password
 from access.permissions import TAKES_CALLS, Role
 from access.tokens import Token, hash_secret, make_token_secret
 from access.users import User
+from config.books.definitions import seed as seed_definitions
 from config.books.knowledge import load_sample
 from config.books.survey_seed import seed as seed_questionnaires
 from config.settings import Settings, load
@@ -41,6 +42,7 @@ from storage import (
     case_samples,
     maintenance_samples,
     samples,
+    script_samples,
     survey_samples,
     tokens,
     users,
@@ -212,6 +214,8 @@ class Site:
                     lambda connection: appointment_samples.load_booked(connection, datetime.now(UTC), hours)
                 )
                 database.write_now(lambda connection: seed_questionnaires(connection, datetime.now(UTC)))
+                database.write_now(lambda connection: seed_definitions(connection, datetime.now(UTC)))
+                database.write_now(lambda connection: script_samples.load(connection, datetime.now(UTC)))
                 database.write_now(
                     lambda connection: survey_samples.load(connection, datetime.now(UTC), hours)
                 )

@@ -130,7 +130,9 @@ def _view(viewer: Principal, row: ScriptVersion) -> ScriptView:
         possible=[
             step
             for step in allowed(row.state)
-            if viewer.may(needs(step)) and not (step is VersionStep.APPROVE and own)
+            if viewer.may(needs(step))
+            and not (step is VersionStep.APPROVE and own)
+            and not (step is VersionStep.TAKE_BACK and not own)
         ],
         own=own,
     )

@@ -136,6 +136,12 @@ def next_state(
             state=state.value,
             allowed_steps=[one for one in steps if one != VersionStep.APPROVE],
         )
+    if step is VersionStep.TAKE_BACK and by not in writers:
+        raise ScriptStep(
+            "Only whoever wrote it takes it back; send it back and say why. Nothing was changed.",
+            state=state.value,
+            allowed_steps=[one for one in steps if one != VersionStep.TAKE_BACK],
+        )
     if step in NEED_WORDS and not why.strip():
         raise ScriptStep(
             "Say what was changed; whoever approves it reads that. Nothing was changed."

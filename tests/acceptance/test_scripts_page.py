@@ -197,7 +197,7 @@ async def test_of_two_who_decide_at_once_the_second_reads_what_the_first_did(
     await expect(one.locator(".x-work .head .badge")).to_have_text("草稿")
     await other.get_by_role("button", name="Approve").click()
     await expect(other.locator(".x-editor [data-trouble]")).to_contain_text(
-        "赵立 was first: this version is Draft"
+        "赵立 was first: this version is draft"
     )
     assert state_of(house, "spring_check", 1) is VersionState.DRAFT
     await writer.reload()

@@ -16,9 +16,10 @@ from access.ids import new_id
 from access.permissions import Role
 from access.users import Principal, User, Via
 from config.books.definitions import seed
+from crm.scripts.drafts import faults
 from crm.scripts.states import ScriptChanged, ScriptNotFound, ScriptStep, ScriptVersion
 from crm.versions import VersionState, VersionStep
-from storage import migrations, script_versions, users
+from storage import migrations, script_samples, script_versions, users
 from storage.database import Database
 from storage.migrations import upgrade
 from storage.tables.base import Json, Utc
@@ -276,3 +277,14 @@ def test_an_upgrade_marks_what_was_read_as_approved(
         assert (names["reception"], names["delivery_visit"]) == (2, 1)
     finally:
         database.close()
+
+
+def test_the_sample_has_one_that_waits_for_a_second_person(house: House) -> None:
+    person(house.database, house.clock, "supervisor", Role.SUPERVISOR)
+    now = house.clock.now()
+    assert house.database.write_now(lambda c: script_samples.load(c, now)) == 1
+    assert house.database.write_now(lambda c: script_samples.load(c, now)) == 0
+    newest = house.database.read_now(lambda c: script_versions.versions_of(c, "service_visit"))[0]
+    assert newest.state is VersionState.SUBMITTED
+    assert faults(newest.body) == ()
+    assert house.read()["service_visit"] == 1

@@ -53,6 +53,14 @@ def test_nobody_approves_what_he_wrote_or_without_a_name(by: str | None) -> None
     assert state is VersionState.APPROVED
 
 
+def test_only_a_writer_takes_a_version_back() -> None:
+    with pytest.raises(ScriptStep, match="send it back") as refused:
+        next_state(VersionState.SUBMITTED, VersionStep.TAKE_BACK, by="zhao", writers={"chen"}, why="")
+    assert set(refused.value.allowed_steps) == {"approve", "send_back"}
+    back = next_state(VersionState.SUBMITTED, VersionStep.TAKE_BACK, by="chen", writers={"chen"}, why="")
+    assert back is VersionState.DRAFT
+
+
 @pytest.mark.parametrize(
     ("state", "step"),
     [

@@ -169,7 +169,7 @@ async def _script(request: web.Request, signed: Signed, name: str) -> web.Stream
         here="scripts",
         sheets=_SHEETS,
         values={
-            "name": name,
+            "code": name,
             "title": title.get(tongue) or next(iter(title.values()), name),
             "versions": versions,
             "in_work": in_work,

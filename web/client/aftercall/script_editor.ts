@@ -262,8 +262,15 @@ island("script-editor", (root, signal) => {
       const known = root.querySelector<HTMLInputElement>("[data-known]")!.checked;
       const found = await Promise.all(TONGUES.map((language) => ask<Shown>("/api/v1/scripts/preview", { body: { body, language, known }, signal })));
       if (now !== turn) return;
-      shown.replaceChildren(...found.map((spoken) => make("ol", { class: "ac-steps all", lang: spoken.language },
-        ...spoken.steps.map((step) => make("li", {}, make("span", { class: "quiet" }, t(`aftercall.step.${step.kind}`)), make("p", {}, ...drawParts(step.parts)))))));
+      const closed = [...shown.querySelectorAll("details:not([open])")].map((one) => one.getAttribute("data-tongue"));
+      const fresh = shown.childElementCount === 0;
+      shown.replaceChildren(...found.map((spoken, place) => {
+        const steps = spoken.steps.map((step) => make("li", {}, make("span", { class: "quiet" }, t(`aftercall.step.${step.kind}`)), make("p", { lang: spoken.language }, ...drawParts(step.parts))));
+        const tongue = TONGUES[place]!;
+        const box = make("details", { "data-tongue": tongue }, make("summary", {}, tongueName(tongue)), make("ol", { class: "ac-steps all" }, ...steps));
+        box.open = fresh ? tongue === mine() : !closed.includes(tongue);
+        return box;
+      }));
     } catch { /* what is wrong stands beside the step; the next letter draws it again */ }
   }
 
