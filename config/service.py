@@ -73,6 +73,7 @@ from config.schedule import Ticks
 from config.secrets import switch_secrets
 from config.settings import Settings
 from config.survey_menu import HouseSurveys
+from config.survey_sounds import SurveySounds
 from config.survey_ticks import SurveyTicks
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
 from crm.records.matching import decide
@@ -391,7 +392,9 @@ class Service:
                 bulletins=BulletinBook(self.database, changed=lambda: self.app[LIVE].bulletins_changed()),
                 survey_links=survey_link_book(self.database, self.hours, settings),
                 survey_results=SurveyResultBook(self.database, self.hours.zone),
-                surveys=SurveyBook(self.database, self.hours, dealership=settings.dealership),
+                surveys=SurveyBook(
+                    self.database, self.hours, dealership=settings.dealership, has_sound=prompts.has
+                ),
                 corrections=CorrectionBook(self.database, self.hours, settings.crm.corrections),
                 appointments=AppointmentBook(self.database, self.hours, settings.crm.appointments),
                 reports=self.reports,
@@ -470,6 +473,8 @@ class Service:
         self.ticks.every(3, "classes", self.classes.look)
         self.survey_ticks = SurveyTicks(self.database, self.clock, self.hours)
         self.ticks.every(60, "surveys", self.survey_ticks.look)
+        self.survey_sounds = SurveySounds(self.database, self.clock, prompts, settings)
+        self.ticks.every(60, "survey sounds", self.survey_sounds.look)
         self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
         self.appointments = AppointmentTicks(self.database, self.clock, self.hours, settings.crm.appointments)
         self.ticks.every(60, "appointments", self.appointments.look)

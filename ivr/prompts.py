@@ -718,7 +718,15 @@ class PromptBook:
     shipped: Path
     shipped_sounds: Mapping[tuple[str, str], float]
     house: Path | None = None
-    house_sounds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    house_sounds: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def in_house(self) -> dict[tuple[str, str], float]:
+        """What lies in the house's folder now; reads the disk."""
+        return _sounds(self.house) if self.house is not None else {}
+
+    def learn(self, found: Mapping[tuple[str, str], float]) -> None:
+        """Sounds were put into the house's folder while the service runs: they are played from now on."""
+        self.house_sounds.update(found)
 
     def compose(self, language: str, items: Iterable[Item]) -> Composition:
         """Files for `items`: the house's recording where there is one, else the shipped one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from access.masking import mask_text
 from access.sentences import Sentence
 from access.users import Principal
 from config.books.survey_words import known_of, masked, masked_answer, sample_values, spoken_of
+from config.survey_sounds import silent
 from crm.cases.cases import CaseNotFound
 from crm.definitions import BadDefinition, read
 from crm.surveys.answers import read_answer
@@ -39,7 +40,7 @@ from storage.database import Database
 from storage.person import open_customer
 from storage.sight import Sight, sight
 from telephony.hours import WorkingTime
-from web.ports.surveys import QuestionnaireView, ResponseView
+from web.ports.surveys import QuestionnaireView, ResponseView, SilentQuestion
 
 #: Largest text of a questionnaire, in characters of its JSON as stored.
 _MOST_PARTS: Final = 20_000
@@ -48,10 +49,19 @@ _MOST_PARTS: Final = 20_000
 class SurveyBook:
     """Questionnaires and the answers to them."""
 
-    def __init__(self, database: Database, hours: WorkingTime, *, dealership: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hours: WorkingTime,
+        *,
+        dealership: str,
+        has_sound: Callable[[str, str], bool] = lambda _language, _key: True,
+    ) -> None:
+        """`has_sound`: whether callers of a language can hear the sound of this key."""
         self._database = database
         self._hours = hours
         self._dealership = dealership
+        self._has_sound = has_sound
 
     @property
     def _zone(self) -> ZoneInfo:
@@ -238,7 +248,20 @@ class SurveyBook:
                 if viewer.may(needs(step)) and not (step is VersionStep.APPROVE and own)
             ],
             begun=questionnaires.begun_with(connection, row.code, row.version),
+            silent=self._silent(row),
         )
+
+    def _silent(self, row: VersionRow) -> Sequence[SilentQuestion]:
+        if row.state is VersionState.RETIRED:
+            return ()
+        try:
+            asked = read(Questionnaire, row.body)
+        except BadDefinition:
+            return ()
+        return [
+            SilentQuestion(question=one.question, language=one.language, key=one.key, written=bool(one.words))
+            for one in silent(asked, self._has_sound)
+        ]
 
     def _departments(self, connection: Connection, body: Mapping[str, Any]) -> Sequence[Fault]:
         """Departments that the house does not have."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,14 +14,16 @@ from fixtures_storage import FrozenClock
 from sqlalchemy import select
 
 from config.books.survey_seed import seed
-from config.menus import flows_folder, house, limits
+from config.menus import flows_folder, house, limits, load_prompts
 from config.settings import Settings
 from config.survey_menu import HouseSurveys, longest_keys, sound_of
+from config.survey_sounds import SurveySounds, silent
 from config.survey_ticks import SurveyTicks
 from crm.surveys.questionnaires import Channel
 from crm.surveys.responses import Response, ResponseState
 from ivr import engine
 from ivr.engine import Finished, Opening, Turn, Typed, WaitKeys, WaitReply
+from ivr.flow import Flow
 from ivr.loader import load_flow
 from ivr.ports import AskSurvey, FindByNumber, Found, Known
 from ivr.routes import ToHangUp, ToQueue
@@ -34,7 +39,19 @@ SETTINGS = Settings()
 HOURS = WorkingTime(
     zone=ZoneInfo("Asia/Shanghai"), week=[[(9 * 60, 12 * 60), (13 * 60, 18 * 60)]] * 5 + [[], []]
 )
-FLOW = load_flow(flows_folder(SETTINGS) / "survey.yaml", house(SETTINGS))
+SHIPPED = flows_folder(SETTINGS) / "survey.yaml"
+
+
+def _flow(questionnaire: str) -> Flow:
+    """The shipped flow, asking this questionnaire."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "survey.yaml"
+        copy.write_text(SHIPPED.read_text("utf-8").replace("service_keypad", questionnaire), "utf-8")
+        return load_flow(copy, house(SETTINGS))
+
+
+#: With questions that keys cannot answer among those they can.
+FLOW = _flow("service_visit")
 LIMITS = limits(SETTINGS)
 
 
@@ -42,8 +59,14 @@ class Caller:
     """A caller in the shipped flow, whose questions the real store answers."""
 
     def __init__(
-        self, database: Database, clock: FrozenClock, *, sounds: Collection[str] | None = None
+        self,
+        database: Database,
+        clock: FrozenClock,
+        *,
+        sounds: Collection[str] | None = None,
+        flow: Flow = FLOW,
     ) -> None:
+        self.flow = flow
         self.database = database
         self.clock = clock
         self.surveys = HouseSurveys(database, HOURS, lambda _language, key: sounds is None or key in sounds)
@@ -57,14 +80,14 @@ class Caller:
     async def call(self, *keys: str) -> Turn:
         """Press these keys, one wait each; then hang up, unless the flow has ended."""
         now, left = self.clock.now(), list(keys)
-        turn = engine.start(FLOW, Opening(call_id="", caller="+8613812345678"), LIMITS, now)
+        turn = engine.start(self.flow, Opening(call_id="", caller="+8613812345678"), LIMITS, now)
         while True:
             given: engine.Input
             match turn.wait:
                 case Finished():
                     return turn
                 case WaitKeys() if not left:
-                    stop = engine.hung_up(FLOW, turn.session, LIMITS, now)
+                    stop = engine.hung_up(self.flow, turn.session, LIMITS, now)
                     assert stop is not None
                     await self.ask(stop)
                     return turn
@@ -77,8 +100,8 @@ class Caller:
                     given = await self.ask(question)
                 case _:
                     raise AssertionError(turn.wait)
-            session = session_from_json(session_to_json(turn.session), FLOW)
-            turn = engine.resume(FLOW, session, given, LIMITS, now)
+            session = session_from_json(session_to_json(turn.session), self.flow)
+            turn = engine.resume(self.flow, session, given, LIMITS, now)
 
     async def ask(self, question: AskSurvey) -> Any:
         return await self.surveys.survey(question, self.clock.now())
@@ -222,3 +245,65 @@ async def test_the_sound_of_a_question_changes_with_its_words(database: Database
     assert sound_of(question, "zh-CN") != sound_of(other, "zh-CN")
     assert sound_of(question, "en") == sound_of(other, "en")
     assert caller.customer
+
+
+async def test_the_shipped_flow_asks_what_keys_can_answer_to_its_end(
+    database: Database, clock: FrozenClock
+) -> None:
+    """Every question of its questionnaire is shipped with its sound in both languages."""
+    shipped = load_prompts(SETTINGS)
+    caller = Caller(database, clock, flow=_flow("service_keypad"))
+    caller.surveys = HouseSurveys(database, HOURS, shipped.has)
+    asked, _version = database.read_now(lambda c: questionnaires.approved(c, "service_keypad"))
+    assert silent(asked, shipped.has) == []
+    turn = await caller.call("4", "1", "10")
+    assert isinstance(turn.wait, Finished)
+    response = caller.only()
+    assert (response.state, response.channel) == (ResponseState.FINISHED, Channel.KEYPAD)
+    assert response.values == {"overall": 4, "fixed": "fixed", "recommend": 10}
+    assert response.summary == ""
+
+
+async def test_what_is_approved_is_spoken_once_and_asked_from_then_on(
+    database: Database, clock: FrozenClock, tmp_path: Path
+) -> None:
+    program = tmp_path / "speak.py"
+    program.write_text(
+        "import math, struct, sys, wave\n"
+        "with open(sys.argv[3], 'a') as log: log.write(sys.argv[1] + '\\n')\n"
+        "if 'recommend' in sys.argv[1]: sys.exit('no voice for this')\n"
+        "with wave.open(sys.argv[2], 'wb') as out:\n"
+        "    out.setnchannels(1); out.setsampwidth(2); out.setframerate(8000)\n"
+        "    out.writeframes(b''.join(struct.pack('<h', int(9000 * math.sin(n / 3))) for n in range(8000)))\n"
+    )
+    said = tmp_path / "said.txt"
+    settings = Settings.model_validate(
+        {
+            "data": str(tmp_path / "data"),
+            "ivr": {
+                "prompts": str(tmp_path / "house"),
+                "speech_command": [sys.executable, str(program), "{text}", "{output}", str(said)],
+            },
+        }
+    )
+    database.write_now(lambda c: seed(c, clock.now()))
+    book = load_prompts(settings)
+    asked, _version = database.read_now(lambda c: questionnaires.approved(c, "service_visit"))
+    lacking = {(one.question, one.language) for one in silent(asked, book.has)}
+    assert ("fixed", "zh-CN") in lacking
+    assert ("overall", "zh-CN") not in lacking
+    sounds = SurveySounds(database, clock, book, settings)
+    await sounds.look()
+    # English "recommend" could not be spoken: it stays silent and is left alone for a while.
+    left = {(one.question, one.language) for one in silent(asked, book.has)}
+    assert left == {("recommend", "en")}
+    times = len(said.read_text("utf-8").splitlines())
+    await sounds.look()
+    assert len(said.read_text("utf-8").splitlines()) == times
+    assert {(one.question, one.language) for one in silent(asked, load_prompts(settings).has)} == left
+    # A recording that is brought meanwhile is taken up.
+    (key,) = [one.key for one in silent(asked, book.has)]
+    place = tmp_path / "house" / "en" / f"{key}.ulaw"
+    place.write_bytes(b"\x7f" * 4000)
+    await sounds.look()
+    assert silent(asked, book.has) == []

@@ -68,6 +68,13 @@ class QuestionnairesOut(Shape):
     items: list[QuestionnaireOut]
 
 
+class SilentOut(Shape):
+    question: str
+    language: str
+    key: str = Field(description="what its recording is called")
+    written: bool
+
+
 class VersionOut(QuestionnaireOut):
     """One version with its text, its history and what may be done with it."""
 
@@ -76,6 +83,7 @@ class VersionOut(QuestionnaireOut):
     faults: list[FaultOut] = Field(description="where it cannot work; empty: it may be submitted")
     possible: list[VersionStep]
     begun: int = Field(description="responses begun with it, counted up to 1000")
+    silent: list[SilentOut] = Field(description="questions keys could answer that callers do not hear")
     history: list[EventOut]
 
 
@@ -248,6 +256,7 @@ def version_out(view: QuestionnaireView, language: Language) -> VersionOut:
         faults=[FaultOut(place=one.place, message=fault_words(one, language)) for one in view.faults],
         possible=list(view.possible),
         begun=view.begun,
+        silent=[SilentOut.model_validate(one) for one in view.silent],
         history=[
             EventOut(at=one.at, step=one.step, by_name=one.by_name, why=one.why) for one in view.row.history
         ],

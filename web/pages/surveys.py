@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 from aiohttp import web
 from pydantic import Field
 
@@ -99,6 +103,7 @@ async def edit(request: web.Request, signed: Signed) -> web.StreamResponse:
             "versions": versions,
             "editable": editable,
             "own": signed.principal.user_id in wrote,
+            "words_of": partial(_words_of, view.row.body, tongue),
             "has_draft": versions[0].row.state in (VersionState.DRAFT, VersionState.SUBMITTED),
             "page": {
                 "version": version_out(view, tongue).model_dump(mode="json"),
@@ -112,6 +117,15 @@ async def edit(request: web.Request, signed: Signed) -> web.StreamResponse:
             },
         },
     )
+
+
+def _words_of(body: Mapping[str, Any], language: str, code: str) -> str:
+    """The words of a question of a version as it is stored."""
+    for one in body.get("questions", ()):
+        if one.get("code") == code:
+            text = one.get("text") or {}
+            return str(text.get(language) or next(iter(text.values()), code))
+    return code
 
 
 async def fill(request: web.Request, signed: Signed) -> web.StreamResponse:

@@ -19,6 +19,18 @@ from crm.surveys.states import VersionRow, VersionStep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SilentQuestion:
+    """A question that keys could answer and callers of a language do not hear: they are not asked it."""
+
+    question: str
+    language: str
+    #: What its recording is called.
+    key: str
+    #: Whether it is written in that language.
+    written: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QuestionnaireView:
     """One version as the editor shows it."""
 
@@ -29,6 +41,8 @@ class QuestionnaireView:
     possible: Sequence[VersionStep] = ()
     #: Responses begun with it, counted up to a thousand.
     begun: int = 0
+    #: Questions that callers do not hear.
+    silent: Sequence[SilentQuestion] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
