@@ -72,8 +72,8 @@ def _read_day(written: object) -> date | None:
 
 
 def of_case(case: Case) -> dict[str, object]:
-    """What a case says; the promised time only while it is to come."""
-    due = case.promised_at if case.answered_at is None else None
+    """What a case says; the time of the answer only while it is to come."""
+    due = (case.promised_at or case.answer_due_at) if case.answered_at is None else None
     return {
         "case.number": case.number,
         "case.subject": case.subject,

@@ -219,7 +219,7 @@ async def test_whoever_comes_second_is_told_and_keeps_what_he_typed(browser: Bro
     await other.locator("[data-owner]").click()
     await expect(other.locator("[data-owner]")).to_have_text("退回")
     await page.keyboard.press("Control+Enter")
-    await expect(page.locator("p[data-trouble]")).to_contain_text("您填写的内容仍保留在此")
+    await expect(page.locator("p[data-trouble]").first).to_contain_text("您填写的内容仍保留在此")
     await expect(page.locator("[name=note]")).to_have_value("两次占线")
     assert contact_of(house, "李娜").tries == 0
 

@@ -17,7 +17,7 @@ ROWS = re.findall(
     re.MULTILINE,
 )
 #: What the papers ask for as work done with advice only, without software (scope A).
-ADVICE = {119, 122, 123, 146, 151, 152}
+ADVICE = {119, 122, 123, 146, 152}
 
 
 def _addresses() -> set[str]:
