@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from access.ids import new_id
@@ -91,14 +91,13 @@ def list_versions(connection: Connection) -> list[ScriptVersion]:
         .order_by(definitions.c.name, definitions.c.version.desc())
         .limit(_MOST)
     ).mappings()
-    events = _events(connection, None)
-    return [_row(row, events.get((row["name"], row["version"]), ())) for row in rows]
+    found = list(rows)
+    events = _events(connection, script_events.c.version.in_({row["version"] for row in found}))
+    return [_row(row, events.get((row["name"], row["version"]), ())) for row in found]
 
 
-def _events(connection: Connection, name: str | None) -> dict[tuple[str, int], list[VersionEvent]]:
-    statement = select(script_events).order_by(script_events.c.id)
-    if name is not None:
-        statement = statement.where(script_events.c.name == name)
+def _events(connection: Connection, which: ColumnElement[bool]) -> dict[tuple[str, int], list[VersionEvent]]:
+    statement = select(script_events).where(which).order_by(script_events.c.id)
     found: dict[tuple[str, int], list[VersionEvent]] = {}
     for one in connection.execute(statement).mappings():
         found.setdefault((one["name"], one["version"]), []).append(
@@ -115,7 +114,7 @@ def _events(connection: Connection, name: str | None) -> dict[tuple[str, int], l
 
 def versions_of(connection: Connection, name: str) -> list[ScriptVersion]:
     """Every version with its history, the newest first. Raises ScriptNotFound."""
-    events = _events(connection, name)
+    events = _events(connection, script_events.c.name == name)
     rows = connection.execute(
         _rows().where(definitions.c.name == name).order_by(definitions.c.version.desc()).limit(200)
     ).mappings()
@@ -133,7 +132,7 @@ def get_version(connection: Connection, name: str, version: int, *, lock: bool =
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         raise ScriptNotFound("There is no such version of the script.")
-    return _row(row, _events(connection, name).get((name, version), ()))
+    return _row(row, _events(connection, script_events.c.name == name).get((name, version), ()))
 
 
 # -- writing ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ INTAKE: Final = "complaint_intake"
 #: Kinds of cases that are taken, told and asked about by these scripts.
 _HEARD: Final = frozenset({CaseKind.COMPLAINT, CaseKind.GRUMBLE})
 #: What is said to the customer while a case is there.
-_SAID: Final[Mapping[CaseState, str]] = MappingProxyType(
+SAID: Final[Mapping[CaseState, str]] = MappingProxyType(
     {
         CaseState.REGISTERED: INTAKE,
         CaseState.REPLIED: "tell_plan",
@@ -81,6 +81,6 @@ def of_case(case: Case) -> dict[str, object]:
     }
 
 
-def script_of(case: Case) -> str | None:
+def script_of(kind: CaseKind, state: CaseState) -> str | None:
     """The script of what is to be said to the customer now; None where nothing is."""
-    return _SAID.get(case.state) if case.kind in _HEARD else None
+    return SAID.get(state) if kind in _HEARD else None

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from config.books.definitions import SHIPPED
+from crm.cases.cases import CaseKind, CaseState
+from crm.contacts.rules import DEFAULTS as RULES
 from crm.definitions import BadDefinition, missing_languages, read
 from crm.dispositions.dispositions import DispositionSet, Flag
 from crm.knowledge import markdown
@@ -20,7 +22,7 @@ from crm.knowledge.articles import excerpt, wanted, weights, words
 from crm.records.customers import CustomerKind, Honorific
 from crm.registrations.filing import Content, check, clean, weight
 from crm.registrations.forms import FieldKind, Form, likely
-from crm.scripts import templates
+from crm.scripts import drafts, facts, templates
 from crm.scripts.honorifics import address
 from crm.scripts.scripts import Script, Situation, choose, in_language
 from telephony.agents import Agent, AgentEvent, AgentState, Rules, StepRefused, WrapupAtLimit, step
@@ -281,6 +283,42 @@ def test_the_script_is_the_one_for_the_queue(situation: Situation, name: str) ->
     assert chosen is not None
     assert chosen.name == name
     assert in_language(chosen, "en")[0] == "en"
+
+
+def test_every_script_that_is_named_somewhere_is_shipped_and_its_places_are_known() -> None:
+    named = {one.script for one in RULES.values() if one.script} | {*facts.SAID.values(), facts.INTAKE}
+    named |= {"appointment_confirmation", "no_show"}
+    assert named <= set(SCRIPTS)
+    for script in SCRIPTS.values():
+        assert drafts.faults(script.model_dump(mode="json")) == ()
+
+
+def test_a_complaint_is_heard_before_anybody_apologises_and_no_fault_is_admitted_before_the_facts() -> None:
+    """M-151: listen, apologise for the trouble, repeat, promise a time; the rest follows the responsibility."""
+    said = [step.text for step in SCRIPTS["complaint_intake"].steps["zh-CN"]]
+    order = [
+        next(place for place, text in enumerate(said) if words in text)
+        for words in ("不打断", "道个歉", "复述一遍", "之前由我给您回电话", "已查明是本公司的责任")
+    ]
+    assert order == sorted(set(order))
+    assert "不承认是谁的责任" in said[order[1]]
+    assert "{{case.promised" in said[order[3]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "name"),
+    [
+        (CaseKind.COMPLAINT, CaseState.REGISTERED, "complaint_intake"),
+        (CaseKind.GRUMBLE, CaseState.REPLIED, "tell_plan"),
+        (CaseKind.COMPLAINT, CaseState.SECOND_VISIT, "second_visit"),
+        (CaseKind.COMPLAINT, CaseState.HANDLING, None),
+        (CaseKind.PRAISE, CaseState.REGISTERED, None),
+    ],
+)
+def test_a_case_has_its_script_where_the_customer_is_spoken_to(
+    kind: CaseKind, state: CaseState, name: str | None
+) -> None:
+    assert facts.script_of(kind, state) == name
 
 
 # -- knowledge -----------------------------------------------------------------------------------------

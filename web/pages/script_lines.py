@@ -72,7 +72,7 @@ async def spoken_about(
 
 async def spoken_of_case(request: web.Request, signed: Signed, case: Case) -> list[Spoken]:
     """What to say to the customer at the step a case has come to."""
-    name = script_of(case)
+    name = script_of(case.kind, case.state)
     if name is None:
         return []
     said = await spoken_to(
