@@ -77,6 +77,8 @@ def load(connection: Connection, now: datetime, hours: WorkingTime) -> bool:
 def _remind(
     connection: Connection, vehicle_id: str, whose: str, then: datetime, result: Result, hours: WorkingTime
 ) -> None:
+    if contacts.open_contact_of(connection, whose) is not None:
+        return  # called about something else: this is not joined to it, and not closed with it
     due_on = hours.date_of(then) + timedelta(days=14)
     made = contacts.add_reason(
         connection,
@@ -98,5 +100,6 @@ def _remind(
             now=then + timedelta(hours=2),
             hours=hours,
             by=_BY,
+            force=True,
             note="客户已自行预约" if result is Result.CANCELLED else "",
         )
