@@ -65,7 +65,7 @@ class ScriptBook:
         def work(connection: Connection) -> Spoken | None:
             call = visible(connection, viewer, call_id)
             offered = self._definitions.scripts(connection)
-            reason = self._called_for(connection, call, call_type, offered)
+            reason = self._called_for(connection, viewer, call, call_type, offered, now)
             if reason is not None:
                 script = offered[reason.script or ""][0]
             else:
@@ -83,12 +83,18 @@ class ScriptBook:
         return await self._database.read(work)
 
     def _called_for(
-        self, connection: Connection, call: Call, call_type: str, offered: Collection[str]
+        self,
+        connection: Connection,
+        viewer: Principal,
+        call: Call,
+        call_type: str,
+        offered: Collection[str],
+        now: datetime,
     ) -> Reason | None:
         """Why the house calls this customer, where a script is there for it and the agent speaks about nothing else."""
         if call.direction is not Direction.OUTBOUND or call.customer_id is None:
             return None
-        if call_type not in _VISITS:
+        if call_type not in _VISITS or sight(connection, viewer, call.customer_id, now) is not Sight.OPEN:
             return None
         contact = contacts.open_contact_of(connection, call.customer_id)
         if contact is None:

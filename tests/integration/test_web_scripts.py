@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from fixtures_web import Browser, Office
 from sqlalchemy import select
+from sweep_objects import appointment as planted_appointment
 
 from access.permissions import Role
 from config.books.definitions import seed
@@ -17,6 +19,7 @@ from crm.contacts.contacts import NewReason, ReasonKind
 from crm.records.customers import Honorific
 from crm.records.vehicles import Role as VehicleRole
 from storage import cases, contacts, customers, vehicles
+from storage.appointments import get_appointment
 from storage.tables.access import audit
 from storage.tables.cases import cases as case_rows
 from storage.tables.records import customers as customer_rows
@@ -307,3 +310,13 @@ async def test_the_desk_says_what_the_house_called_for(house: Office) -> None:
     assert spoken["name"] == "delivery_visit"
     other = await (await agent.get(f"/api/v1/calls/{call.id}/script?call_type=sales_inquiry")).json()
     assert other["script"]["name"] == "return_visit"
+
+
+async def test_an_appointment_says_how_to_confirm_it(house: Office) -> None:
+    agent = await house.signed_in("agent")
+    made = planted_appointment(house)
+    html = await (await agent.get(f"/appointments/{made}")).text()
+    assert re.findall(r'data-script="(\w+)"', html) == ["appointment_confirmation"]
+    moment = house.database.read_now(lambda c: get_appointment(c, made).starts_at)
+    local = moment.astimezone(ZoneInfo("Asia/Shanghai"))
+    assert f"您约的是{local.year}年{local.month}月{local.day}日 {local:%H:%M}" in plain(html)

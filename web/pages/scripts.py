@@ -160,7 +160,7 @@ async def _script(request: web.Request, signed: Signed, name: str) -> web.Stream
         and by.may(Permission.SCRIPTS_WRITE)
         and not query.version
     )
-    read = in_work or shown
+    read = shown if query.version else in_work or shown
     assert read is not None
     return show(
         request,
