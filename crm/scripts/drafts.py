@@ -94,22 +94,28 @@ def _faults(draft: DraftScript) -> Iterator[ScriptFault]:
                     place=place,
                 )
             for bad in templates.faults(said):
-                yield ScriptFault(told(bad), place=place)
+                yield _told(bad, place)
 
 
-def told(bad: templates.BadPlace) -> Sentence:
+def _told(bad: templates.BadPlace, place: str) -> ScriptFault:
     """What is wrong with a place in a text."""
     if bad.unknown:
-        return Sentence(
-            "There is no '{text}' to fill in. There are: {places}.",
-            text=bad.text,
-            places=list(templates.PLACES),
+        return ScriptFault(
+            Sentence(
+                "There is no '{text}' to fill in. There are: {places}.",
+                text=bad.text,
+                places=list(templates.PLACES),
+            ),
+            place=place,
         )
-    return Sentence(
-        "At character {at}: '{text}' is no complete place; write it like {example}.",
-        at=bad.at + 1,
-        text=bad.text,
-        example="{{vehicle.plate}}",
+    return ScriptFault(
+        Sentence(
+            "At character {at}: '{text}' is no complete place; write it like {example}.",
+            at=bad.at + 1,
+            text=bad.text,
+            example="{{vehicle.plate}}",
+        ),
+        place=place,
     )
 
 

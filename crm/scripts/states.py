@@ -77,8 +77,8 @@ class ScriptStep(ScriptError):
         self.holder = holder
 
 
-#: Steps that need words: what was changed, or why.
-NEED_WORDS: Final = frozenset({VersionStep.SUBMIT, VersionStep.SEND_BACK, VersionStep.RETIRE})
+#: Steps for which a reason must be written; submitting needs what was changed.
+NEED_WHY: Final = frozenset({VersionStep.SEND_BACK, VersionStep.RETIRE})
 
 
 def needs(step: VersionStep) -> Permission:
@@ -142,11 +142,15 @@ def next_state(
             state=state.value,
             allowed_steps=[one for one in steps if one != VersionStep.TAKE_BACK],
         )
-    if step in NEED_WORDS and not why.strip():
+    if step is VersionStep.SUBMIT and not why.strip():
         raise ScriptStep(
-            "Say what was changed; whoever approves it reads that. Nothing was changed."
-            if step is VersionStep.SUBMIT
-            else "Write down why; the writer reads it. Nothing was changed.",
+            "Say what was changed; whoever approves it reads that. Nothing was changed.",
+            state=state.value,
+            allowed_steps=steps,
+        )
+    if step in NEED_WHY and not why.strip():
+        raise ScriptStep(
+            "Write down why; the writer reads it. Nothing was changed.",
             state=state.value,
             allowed_steps=steps,
         )
