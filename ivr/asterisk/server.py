@@ -412,12 +412,22 @@ class AgiLine:
         for sound in first:
             heard = await self._take(sound.file, 1, most, self._patience(left))
             if heard.keys or heard.hash:
-                return heard
+                return await self._rest(heard, most)
             played = played and heard.played
             left -= sound.seconds
             await self._keep_armed(left)
         heard = await self._take(last.file, int(seconds * 1000), most, self._patience(left))
         return heard if played or not heard.played else replace(heard, played=False)
+
+    async def _rest(self, heard: Heard, most: int) -> Heard:
+        """The keys after the first, which ended a sound that others were to follow: its command waited for none."""
+        left = most - len(heard.keys)
+        if heard.hash or left < 1:
+            return heard
+        seconds = left * _NEXT_KEY_SECONDS
+        await self._keep_armed(seconds)
+        more = await self._take(_SILENCE.file, int(_NEXT_KEY_SECONDS * 1000), left, self._patience(seconds))
+        return replace(heard, keys=heard.keys + more.keys, hash=more.hash)
 
     async def _take(self, file: str, milliseconds: int, most: int, patience: float) -> Heard:
         """Play one file or none, and take keys."""

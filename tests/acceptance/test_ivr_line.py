@@ -95,14 +95,14 @@ async def test_keys_hashes_silence_and_lost_sounds_are_told_apart(
     make_switch: MakeSwitch, sipp: StartSipp, tmp_path: Path
 ) -> None:
     switch = await make_switch(first_step_seconds=MARGIN)
-    one, two = tone(tmp_path, "one"), tone(tmp_path, "two")
+    one, two, long = tone(tmp_path, "one"), tone(tmp_path, "two"), tone(tmp_path, "long", 8.0)
     heard: dict[str, Heard] = {}
     presser = Presser(switch)
 
     async def script(line: Line) -> None:
-        async def pressed(keys: str, sounds: list[Sound], most: int) -> Heard:
-            """What is heard of keys that are pressed at the last of these sounds."""
-            pressing = asyncio.create_task(presser.press(keys, after=len(sounds)))
+        async def pressed(keys: str, sounds: list[Sound], most: int, at: int = 0) -> Heard:
+            """What is heard of keys that are pressed at the last of these sounds, or at the one of this number."""
+            pressing = asyncio.create_task(presser.press(keys, after=at or len(sounds)))
             await asyncio.sleep(0)  # it counts from now
             given = await line.ask(sounds, 30, most)
             await pressing
@@ -113,6 +113,10 @@ async def test_keys_hashes_silence_and_lost_sounds_are_told_apart(
         heard["key of two"] = await pressed("*", [one, two], 1)
         heard["digits"] = await pressed("12#", [one], 6)
         heard["digits of two"] = await pressed("34#", [one, two], 6)
+        # The first key ends the first sound; the others come when its command is over, and belong to it.
+        heard["digits in the first"] = await pressed("56#", [long, two], 6, at=1)
+        heard["all digits in the first"] = await pressed("789", [long, two], 3, at=1)
+        heard["one digit in the first"] = await pressed("4", [long, two], 3, at=1)
         heard["hash"] = await pressed("#", [one], 6)
         heard["hash of two"] = await pressed("#", [one, two], 6)
         heard["silence"] = await line.ask([one], 0.3, 1)
@@ -136,6 +140,9 @@ async def test_keys_hashes_silence_and_lost_sounds_are_told_apart(
         "key of two": Heard(keys="*"),
         "digits": Heard(keys="12", hash=True),
         "digits of two": Heard(keys="34", hash=True),
+        "digits in the first": Heard(keys="56", hash=True),
+        "all digits in the first": Heard(keys="789"),
+        "one digit in the first": Heard(keys="4"),
         "hash": Heard(keys="", hash=True),
         "hash of two": Heard(keys="", hash=True),
         "silence": Heard(keys=""),
