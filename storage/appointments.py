@@ -399,6 +399,33 @@ def take_step(
     return found
 
 
+def cancel_all(connection: Connection, customer_ids: Collection[str], now: datetime) -> int:
+    """Nobody will come to these any more (the person is erased): their time is free. Gives how many there were."""
+    rows = connection.execute(
+        select(appointments)
+        .where(
+            appointments.c.customer_id.in_(list(customer_ids)),
+            appointments.c.state.in_((AppointmentState.BOOKED, AppointmentState.CONFIRMED)),
+        )
+        .order_by(appointments.c.id)
+        .with_for_update()
+    ).mappings()
+    found = rows.all()
+    for row in found:
+        slots.give_back(connection, row["lane_id"], _moments(row))
+        before = AppointmentState(row["state"])
+        cancelled = {"state": AppointmentState.CANCELLED, "closed_at": now, "changed_at": now}
+        connection.execute(
+            update(appointments)
+            .where(appointments.c.id == row["id"])
+            .values(version=row["version"] + 1, **cancelled)
+        )
+        settle_notices(connection, row["id"], now, NoticeState.DROPPED, "")
+        one = get_appointment(connection, row["id"])
+        _note(connection, one, Step.CANCEL, None, Source.CLOCK, now, from_state=before, words="", data={})
+    return len(found)
+
+
 def _moved(
     connection: Connection,
     row: RowMapping,

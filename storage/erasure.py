@@ -18,11 +18,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from access.sentences import Sentence
 from access.users import AccessError
 from crm.records.customers import name_key
-from storage import group_counts, maker_visits, suppressions, survey_links
+from storage import erased_duties, group_counts, maker_visits, suppressions, survey_links
 from storage.cases import stops_contact
 from storage.outgoing import forget_subject
+from storage.response_words import forget_words
 from storage.tables import metadata
+from storage.tables.appointments import appointments
 from storage.tables.calls import calls
+from storage.tables.cases import cases
 from storage.tables.consent import suppressions as suppression_rows
 from storage.tables.groups import groups
 from storage.tables.hooks import happenings
@@ -34,6 +37,7 @@ from storage.tables.records import (
     vehicles,
 )
 from storage.tables.reports import maker_files
+from storage.tables.surveys import responses
 from storage.tables.tasks import tasks
 from storage.tables.telephony import recordings, voicemails
 from storage.told import tell_of_erasure
@@ -70,6 +74,9 @@ _EMPTIED: Final[Mapping[str, tuple[str, ...]]] = {
     "vehicles": ("plate", "plate_keys", "vin", "vin_keys"),
     "record_changes": ("old", "new", "why"),
     "cases": ("phone", "caller_name", "departmental_person", "consultant", "advisor", "technician"),
+    "appointments": ("place",),
+    "appointment_list_rows": ("customer_name", "plate"),
+    "reports": ("title",),
     "corrections": ("wrong_value", "said", "answer", "answer_note"),
     "purchases": ("invoice", "note"),
     "service_visits": ("order_number", "note"),
@@ -81,7 +88,15 @@ _EMPTIED: Final[Mapping[str, tuple[str, ...]]] = {
     "holds": ("reason", "release_reason"),
 }
 #: JSON in which people write: every text that is no code is emptied. Elsewhere names and numbers are overwritten.
-_WORDS_IN: Final = frozenset(("registration_versions", "happenings", "import_faults", "case_events"))
+_WORDS_IN: Final = frozenset(
+    {
+        *("registration_versions", "happenings", "import_faults", "case_events"),
+        *("contact_reasons", "contact_events", "response_answers", "response_scores"),
+        *("appointment_events", "reports", "report_steps"),
+    }
+)
+#: How events told to other systems call what is not in `Person.subjects`.
+_TOLD_OF: Final[Mapping[str, Table]] = {"case": cases, "response": responses, "appointment": appointments}
 _CODE: Final = re.compile(r"[0-9A-Za-z_:.+T-]{0,40}")
 _ROUNDS: Final = 3
 #: Behind every letter.
@@ -175,7 +190,8 @@ def obligations(connection: Connection, person: Person) -> list[tuple[str, str, 
         tasks.c.customer_id.in_(person.customer_ids), tasks.c.closed_at.is_(None)
     )
     found += [(f"task:{row.kind}", row.id, row.due_at) for row in connection.execute(open_tasks)]
-    for name in ("corrections", "cases", "appointments", "complaints"):
+    found += [("appointment", id, at) for id, at in erased_duties.expected(connection, person.customer_ids)]
+    for name in ("corrections", "cases", "complaints"):
         table = metadata.tables.get(name)
         if table is None or not {"customer_id", "closed_at", "due_at"} <= set(table.c.keys()):
             continue
@@ -216,9 +232,11 @@ def erase(
     scrub = _Scrub(person, pseudonym)
     _forget_terms(connection, person)
     survey_links.revoke_of(connection, person.customer_ids, now)
+    erased_duties.end_all(connection, person.customer_ids, tied, now)
+    forget_words(connection, tied.ids(responses))
     if key is not None:
         done.count(suppression_rows, suppressions.keep(connection, key, person.numbers))
-    done.count(happenings, _take_back_what_was_told(connection, person))
+    done.count(happenings, _take_back_what_was_told(connection, person, tied))
     done.count(maker_files, maker_visits.forget_person(connection, person.customer_ids, now))
     held = group_counts.hold(connection, person.customer_ids)
     for name in _GONE:
@@ -399,14 +417,16 @@ def _in_another_name(connection: Connection, key: str) -> bool:
     return connection.execute(found).first() is not None
 
 
-def _take_back_what_was_told(connection: Connection, person: Person) -> int:
-    """Events of his records, calls, vehicles and tasks: full numbers stand in them, and some still wait."""
+def _take_back_what_was_told(connection: Connection, person: Person, tied: Tied) -> int:
+    """Events of his records, calls, vehicles, tasks and cases, of what he answered and booked: full numbers and
+    words stand in them, and some still wait."""
     theirs = select(tasks.c.id).where(tasks.c.customer_id.in_(person.customer_ids))
     subjects = [
         *(f"customer:{id}" for id in person.customer_ids),
         *(f"call:{id}" for id in person.call_ids),
         *(f"vehicle:{id}" for id in person.vehicle_ids),
         *(f"task:{id}" for id in connection.execute(theirs).scalars()),
+        *(f"{kind}:{id}" for kind, table in _TOLD_OF.items() for id in tied.ids(table)),
     ]
     return sum(forget_subject(connection, subject) for subject in subjects)
 

@@ -7,6 +7,7 @@ table that comes tomorrow is walked too. `scan` finds what names him without suc
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,11 +31,17 @@ from sqlalchemy import (
     tuple_,
 )
 
+from crm.links.links import LinkKind
 from storage.audit import HIDDEN
 from storage.tables import metadata
+from storage.tables.appointments import appointments
 from storage.tables.base import Utc
 from storage.tables.calls import call_legs, calls
+from storage.tables.cases import cases
+from storage.tables.contacts import due_contacts
 from storage.tables.records import contacts, customers, vehicle_people, vehicles
+from storage.tables.reports import reports
+from storage.tables.surveys import survey_offers
 from telephony.numbers import national
 
 #: Tables about the house and its staff: never about a customer, so neither walked nor changed.
@@ -63,6 +70,17 @@ _CUSTOMER_COLUMNS: Final = frozenset(
 )
 _CALL_COLUMNS: Final = frozenset(("call_id", "last_call_id"))
 _NUMBER_COLUMNS: Final = frozenset(("number", "pattern", "raw_number", "caller", "called"))
+#: What a private link opens: its `subject` is the id of such a row.
+OPENED: Final[Mapping[str, Table]] = {
+    LinkKind.CASE: cases,
+    LinkKind.SURVEY: survey_offers,
+    LinkKind.APPOINTMENT: appointments,
+    LinkKind.REPORT: reports,
+}
+#: Ids without a foreign key, where the column is not called like the table.
+_TABLE_OF: Final[Mapping[str, Table]] = {"contact_id": due_contacts, "opened_case_id": cases}
+#: What is no fact about the person but a key of the house: not handed out.
+_KEYS: Final = frozenset((("links", "hash"), ("links", "pin_hash"), ("links", "browser")))
 _AT_ONCE: Final = 400
 
 Key = tuple[Any, ...]
@@ -216,6 +234,9 @@ def _ties(table: Table, person: Person, tied: Tied, linked: set[str]) -> Iterato
             wanted = tied.ids(parents[0])
         elif not isinstance(column.type, String):
             continue
+        elif table.name == "links":
+            if column.name == "subject":
+                wanted = {one for opened in OPENED.values() for one in tied.ids(opened)}
         elif column.name in _CUSTOMER_COLUMNS:
             wanted = {*person.customer_ids, *(person.vehicle_ids if column.name == "owner_id" else ())}
             if any(parent.name in OF_THE_HOUSE for parent in parents):
@@ -231,7 +252,9 @@ def _ties(table: Table, person: Person, tied: Tied, linked: set[str]) -> Iterato
         elif column.name in ("uniqueid", "linkedid") and table.name == "switch_calls":
             wanted = linked
         elif column.name.endswith("_id") and not parents:
-            named = metadata.tables.get(column.name.removesuffix("_id") + "s")
+            named = _TABLE_OF.get(column.name)
+            if named is None:
+                named = metadata.tables.get(column.name.removesuffix("_id") + "s")
             if named is not None and named.name not in OF_THE_HOUSE:
                 wanted = tied.ids(named)
         for some in _chunks(sorted(wanted, key=str)):
@@ -330,7 +353,11 @@ def handed_out(connection: Connection, person: Person) -> Mapping[str, list[dict
         keys = tied.keys.get(table.name)
         if keys:
             out[table.name] = [
-                {name: _plain(value) for name, value in row.items() if value is not None}
+                {
+                    name: _plain(value)
+                    for name, value in row.items()
+                    if value is not None and (table.name, name) not in _KEYS
+                }
                 for row in rows_of(connection, table, keys)
             ]
     for fact in out.get("call_facts", []):  # who of the house did it, and from where, is not about the person
@@ -340,4 +367,6 @@ def handed_out(connection: Connection, person: Person) -> Mapping[str, list[dict
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return value.isoformat() if hasattr(value, "isoformat") else value
