@@ -41,6 +41,16 @@ def limits(options: RetentionOptions, now: datetime) -> Iterator[tuple[Kind, dat
         "audit": options.audit_days,
         "approvals": options.approvals_days,
         "cases": options.cases_days,
+        "responses": options.responses_days,
+        "contacts": options.contacts_days,
+        "appointments": options.appointments_days,
+        "tasks": options.tasks_days,
+        "links": options.links_days,
+        "maker_visits": options.maker_days,
+        "maker_files": options.maker_days,
+        "problem_lists": options.reports_days,
+        "reports": options.reports_days,
+        "work_reports": options.work_reports_days,
         "sessions": options.sessions_days,
     }
     for name, kind in KINDS.items():

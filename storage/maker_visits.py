@@ -17,8 +17,10 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     and_,
+    exists,
     func,
     insert,
+    not_,
     or_,
     select,
     tuple_,
@@ -45,6 +47,7 @@ from storage import users
 from storage.sight import in_reach
 from storage.tables.aftercall import registrations
 from storage.tables.contacts import contact_reasons, contact_tries, due_contacts
+from storage.tables.privacy import holds
 from storage.tables.records import contacts as numbers
 from storage.tables.records import customers, service_visits, vehicle_people, vehicles
 from storage.tables.reports import maker_downloads, maker_file_visits, maker_files, maker_visits
@@ -584,11 +587,21 @@ def forget_person(connection: Connection, customer_ids: Collection[str], now: da
     return gone.rowcount
 
 
+def file_held() -> ColumnElement[bool]:
+    """A customer on legal hold stands in the file."""
+    return exists().where(
+        maker_file_visits.c.file_id == maker_files.c.id,
+        maker_visits.c.id == maker_file_visits.c.visit_id,
+        holds.c.customer_id == maker_visits.c.customer_id,
+        holds.c.released_at.is_(None),
+    )
+
+
 def remove_old(connection: Connection, before: datetime, now: datetime) -> int:
-    """The content of files goes after its time; what they were stays. How many."""
+    """The content of files goes after its time, but for a legal hold; what they were stays. How many."""
     old = (
         select(maker_files.c.id)
-        .where(maker_files.c.made_at < before, maker_files.c.content.is_not(None))
+        .where(maker_files.c.made_at < before, maker_files.c.content.is_not(None), not_(file_held()))
         .limit(100)
     )
     gone = connection.execute(

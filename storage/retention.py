@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -21,10 +21,13 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    update,
 )
 
 from access.ids import new_id, stamp
 from crm.links.links import LinkKind
+from storage.maker_visits import file_held
+from storage.response_words import forget_words
 from storage.tables.access import audit, sessions
 from storage.tables.aftercall import (
     recording_marks,
@@ -33,11 +36,34 @@ from storage.tables.aftercall import (
     registrations,
     unfiled_calls,
 )
+from storage.tables.appointments import (
+    appointment_events,
+    appointment_list_rows,
+    appointment_notices,
+    appointments,
+    visit_credits,
+)
 from storage.tables.calls import call_facts, call_legs, calls, switch_calls
 from storage.tables.cases import case_events, case_tasks, cases
+from storage.tables.contacts import contact_events, contact_reasons, contact_tries, due_contacts
 from storage.tables.links import links
 from storage.tables.privacy import approvals, holds, retention_runs
 from storage.tables.records import record_changes
+from storage.tables.reports import (
+    maker_downloads,
+    maker_file_visits,
+    maker_files,
+    maker_visits,
+    problem_items,
+    problem_lists,
+    report_recipients,
+    report_steps,
+    reports,
+    work_report_steps,
+    work_reports,
+)
+from storage.tables.surveys import response_answers, response_events, responses, survey_offers
+from storage.tables.tasks import task_calls, tasks
 from storage.tables.telephony import agent_changes, recordings, voicemails
 
 
@@ -55,11 +81,18 @@ class Kind:
     held: ColumnElement[bool] | None = None
     #: Rows that go with it: table and the column that names the key.
     below: tuple[tuple[Table, Column[Any]], ...] = ()
+    #: Which rows at all: what is not at its end has no time to be past.
+    only: ColumnElement[bool] | None = None
+    #: Whose private links go with it.
+    links: LinkKind | None = None
+    #: Done first with the keys of a piece.
+    first: Callable[[Connection, Sequence[Any]], None] | None = None
+    #: The row itself stays, without the person: `first` makes it so, and `only` finds it no more.
+    stays: bool = False
 
     def old(self, before: datetime) -> ColumnElement[bool]:
-        if self.moment is not None:
-            return self.moment < before
-        return self.key < stamp(before)
+        past = self.moment < before if self.moment is not None else self.key < stamp(before)
+        return past if self.only is None else and_(past, self.only)
 
 
 def _standing(customer_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -90,6 +123,61 @@ def _subject_held(subject: ColumnElement[Any]) -> ColumnElement[bool]:
         literal("customer:").concat(holds.c.customer_id) == subject, holds.c.released_at.is_(None)
     )
 
+
+def _link_held() -> ColumnElement[bool]:
+    """A link opens something of a customer on hold."""
+    found = [
+        exists().where(
+            links.c.kind == kind.value, table.c.id == links.c.subject, _standing(table.c.customer_id)
+        )
+        for kind, table in (
+            (LinkKind.CASE, cases),
+            (LinkKind.SURVEY, survey_offers),
+            (LinkKind.APPOINTMENT, appointments),
+        )
+    ]
+    return or_(*found)
+
+
+def _without_person(connection: Connection, ids: Sequence[str]) -> None:
+    """Responses say how many answered what, and no more who it was or what he wrote."""
+    forget_words(connection, ids)
+    offered = connection.execute(
+        delete(survey_offers).where(survey_offers.c.response_id.in_(ids)).returning(survey_offers.c.link_id)
+    )
+    connection.execute(delete(links).where(links.c.id.in_(list(offered.scalars()))))
+    for table in (response_answers, response_events):
+        connection.execute(delete(table).where(table.c.response_id.in_(ids)))
+    nobody = dict.fromkeys(
+        ("customer_id", "vehicle_id", "contact_id", "call_id", "case_id", "opened_case_id", "occasion")
+    )
+    connection.execute(update(responses).where(responses.c.id.in_(ids)).values(**nobody, why="", summary=""))
+
+
+def _forget_offers(connection: Connection, link_ids: Sequence[str]) -> None:
+    connection.execute(delete(survey_offers).where(survey_offers.c.link_id.in_(link_ids)))
+
+
+def _keep_credits(connection: Connection, ids: Sequence[str]) -> None:
+    """That a campaign brought the visit still counts."""
+    connection.execute(
+        update(visit_credits).where(visit_credits.c.appointment_id.in_(ids)).values(appointment_id=None)
+    )
+
+
+#: What stays of a response is figures.
+_SAYS_WHO: Final = or_(
+    responses.c.customer_id.is_not(None),
+    responses.c.vehicle_id.is_not(None),
+    exists().where(response_answers.c.response_id == responses.c.id),
+)
+_NOBODY_NEEDS: Final = not_(
+    or_(
+        exists().where(due_contacts.c.task_id == tasks.c.id),
+        exists().where(case_tasks.c.task_id == tasks.c.id),
+        exists().where(appointment_notices.c.task_id == tasks.c.id),
+    )
+)
 
 KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind
@@ -136,6 +224,108 @@ KINDS: Final[Mapping[str, Kind]] = {
             moment=cases.c.closed_at,
             held=_standing(cases.c.customer_id),
             below=((case_events, case_events.c.case_id), (case_tasks, case_tasks.c.case_id)),
+            links=LinkKind.CASE,
+        ),
+        Kind(
+            name="responses",
+            table=responses,
+            key=responses.c.id,
+            moment=responses.c.begun_at,
+            held=_standing(responses.c.customer_id),
+            only=_SAYS_WHO,
+            first=_without_person,
+            stays=True,
+        ),
+        Kind(
+            name="contacts",
+            table=due_contacts,
+            key=due_contacts.c.id,
+            moment=due_contacts.c.closed_at,
+            held=_standing(due_contacts.c.customer_id),
+            below=(
+                (contact_reasons, contact_reasons.c.contact_id),
+                (contact_tries, contact_tries.c.contact_id),
+                (contact_events, contact_events.c.contact_id),
+            ),
+        ),
+        Kind(
+            name="appointments",
+            table=appointments,
+            key=appointments.c.id,
+            moment=appointments.c.starts_at,
+            held=_standing(appointments.c.customer_id),
+            below=(
+                (appointment_events, appointment_events.c.appointment_id),
+                (appointment_notices, appointment_notices.c.appointment_id),
+                (appointment_list_rows, appointment_list_rows.c.appointment_id),
+            ),
+            only=appointments.c.state.in_(("done", "cancelled", "missed")),
+            links=LinkKind.APPOINTMENT,
+            first=_keep_credits,
+        ),
+        # Behind those that need them.
+        Kind(
+            name="tasks",
+            table=tasks,
+            key=tasks.c.id,
+            moment=tasks.c.closed_at,
+            held=_standing(tasks.c.customer_id),
+            below=((task_calls, task_calls.c.task_id),),
+            only=_NOBODY_NEEDS,
+        ),
+        Kind(
+            name="links",
+            table=links,
+            key=links.c.id,
+            moment=links.c.expires_at,
+            held=_link_held(),
+            first=_forget_offers,
+        ),
+        Kind(
+            name="maker_visits",
+            table=maker_visits,
+            key=maker_visits.c.id,
+            moment=maker_visits.c.visited_at,
+            held=_standing(maker_visits.c.customer_id),
+            below=((maker_file_visits, maker_file_visits.c.visit_id),),
+        ),
+        # Their content goes sooner (`reports.maker_keep_days`).
+        Kind(
+            name="maker_files",
+            table=maker_files,
+            key=maker_files.c.id,
+            moment=maker_files.c.made_at,
+            held=file_held(),
+            below=(
+                (maker_file_visits, maker_file_visits.c.file_id),
+                (maker_downloads, maker_downloads.c.file_id),
+            ),
+        ),
+        Kind(
+            name="problem_lists",
+            table=problem_lists,
+            key=problem_lists.c.id,
+            moment=problem_lists.c.at,
+            below=((problem_items, problem_items.c.list_id),),
+            links=LinkKind.PROBLEMS,
+        ),
+        Kind(
+            name="reports",
+            table=reports,
+            key=reports.c.id,
+            moment=reports.c.drafted_at,
+            held=exists().where(cases.c.id == reports.c.case_id, _standing(cases.c.customer_id)),
+            below=(
+                (report_steps, report_steps.c.report_id),
+                (report_recipients, report_recipients.c.report_id),
+            ),
+            links=LinkKind.REPORT,
+        ),
+        Kind(
+            name="work_reports",
+            table=work_reports,
+            key=work_reports.c.id,
+            below=((work_report_steps, work_report_steps.c.work_report_id),),
         ),
         # What agents did in them; ids begin with their time.
         Kind(name="agent_changes", table=agent_changes, key=agent_changes.c.id),
@@ -164,11 +354,15 @@ def delete_some(connection: Connection, kind: Kind, before: datetime, limit: int
         return 0
     if kind.table is calls:
         _forget_versions_and_marks(connection, found)
-    if kind.table is cases:
-        connection.execute(delete(links).where(links.c.kind == LinkKind.CASE, links.c.subject.in_(found)))
+    if kind.links is not None:
+        going = delete(links).where(links.c.kind == kind.links.value, links.c.subject.in_(found))
+        connection.execute(going)
+    if kind.first is not None:
+        kind.first(connection, found)
     for table, column in kind.below:
         connection.execute(delete(table).where(column.in_(found)))
-    connection.execute(delete(kind.table).where(kind.key.in_(found)))
+    if not kind.stays:
+        connection.execute(delete(kind.table).where(kind.key.in_(found)))
     return len(found)
 
 

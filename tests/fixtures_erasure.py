@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from fixtures_storage import FrozenClock
@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    insert,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -38,6 +39,7 @@ OTHER_NAME, OTHER_NUMBER = "王小明", "+8613998765432"
 #: In every way the number may have been written down.
 WRITTEN = f"{NAME} 13812345678, 138 1234 5678, 138-1234-5678, +86 138 1234 5678, 008613812345678; {PLATE}"
 HOUSE = traces.OF_THE_HOUSE
+_NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class World:
@@ -161,3 +163,27 @@ def erase(database: Database, customer_id: str, clock: FrozenClock) -> erasure.E
             connection, customer_id, found=found, pseudonym="XABCDEFGHJKMN", now=clock.now()
         )
     )
+
+
+def fill(connection: Connection, table: Table, **values: Any) -> str:
+    """A row with these values and nothing in what else must stand; gives its id."""
+    row: dict[str, Any] = {}
+    for column in table.columns:
+        kind = column.type
+        if column.nullable and not column.primary_key:
+            continue
+        row[column.name] = (
+            []
+            if isinstance(kind, JSON)
+            else ""
+            if isinstance(kind, String)
+            else 0
+            if isinstance(kind, Integer)
+            else False
+            if isinstance(kind, Boolean)
+            else None
+        )
+    if "id" in row:
+        row["id"] = new_id(_NOW)
+    connection.execute(insert(table).values(row | values))
+    return str((row | values).get("id", ""))

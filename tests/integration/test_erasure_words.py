@@ -6,14 +6,13 @@ reason why not; a new column people write in is emptied when he is erased, or st
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from fixtures_erasure import NAME, World, dump, erase
+from fixtures_erasure import NAME, World, dump, erase, fill
 from fixtures_storage import FrozenClock
-from sqlalchemy import JSON, Boolean, Connection, Integer, String, Table, Text, insert, select
+from sqlalchemy import JSON, Connection, String, Table, Text, select
 
-from access.ids import new_id
 from crm.appointments.appointments import AppointmentState
 from crm.contacts.contacts import NewReason, ReasonKind
 from crm.links.links import LinkKind
@@ -27,9 +26,6 @@ from storage.tables.contacts import contact_reasons, due_contacts
 from storage.tables.links import links
 from storage.tables.surveys import questionnaires, response_answers, response_scores, responses
 from storage.tables.tasks import tasks as task_rows
-
-#: When rows were made whose moment says nothing.
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 #: Tables that no copy of a person's data holds, and why.
 NOT_HANDED_OUT: dict[str, str] = {}
@@ -94,30 +90,6 @@ def test_c07_every_table_about_a_person_is_in_his_copy(database: Database, clock
     )
     missing = reaching() - traces.OF_THE_HOUSE - set(out)
     assert missing == set(NOT_HANDED_OUT), f"in no copy, and nobody says why: {missing - set(NOT_HANDED_OUT)}"
-
-
-def fill(connection: Connection, table: Table, **values: Any) -> str:
-    """A row with these values and nothing in what else must stand; gives its id."""
-    row: dict[str, Any] = {}
-    for column in table.columns:
-        kind = column.type
-        if column.nullable and not column.primary_key:
-            continue
-        row[column.name] = (
-            []
-            if isinstance(kind, JSON)
-            else ""
-            if isinstance(kind, String)
-            else 0
-            if isinstance(kind, Integer)
-            else False
-            if isinstance(kind, Boolean)
-            else None
-        )
-    if "id" in row:
-        row["id"] = new_id(NOW)
-    connection.execute(insert(table).values(row | values))
-    return str((row | values).get("id", ""))
 
 
 class Planted(World):
@@ -185,11 +157,14 @@ def test_c07_one_word_that_looks_like_a_code_goes_and_choices_stay(
         return person.id
 
     erase(database, database.write_now(work), clock)
-    for table in (response_answers, response_scores):
-        kept = database.read_now(
-            lambda c, table=table: dict(c.execute(select(table.c.question, table.c.body)).all())
-        )
-        assert kept == {"why": {"value": None}, "how": {"value": "very_bad"}}
+
+    def kept(connection: Connection) -> list[dict[str, Any]]:
+        return [
+            {row[0]: row[1] for row in connection.execute(select(table.c.question, table.c.body))}
+            for table in (response_answers, response_scores)
+        ]
+
+    assert database.read_now(kept) == [{"why": {"value": None}, "how": {"value": "very_bad"}}] * 2
     assert (
         database.read_now(lambda c: c.execute(select(response_scores.c.score)).scalars().all()) == [25.0] * 2
     )
