@@ -124,19 +124,6 @@ def approved(connection: Connection, code: str, version: int | None = None) -> t
     return _read(connection, row), row["version"]
 
 
-def approved_for(connection: Connection, purpose: Purpose) -> list[tuple[Questionnaire, int]]:
-    """The questionnaires that may be asked for a purpose, by code, each with its version."""
-    rows = connection.execute(
-        select(questionnaires)
-        .where(
-            questionnaires.c.state == VersionState.APPROVED.value, questionnaires.c.purpose == purpose.value
-        )
-        .order_by(questionnaires.c.code)
-        .limit(_MOST)
-    ).mappings()
-    return [(_read(connection, row), row["version"]) for row in rows]
-
-
 def questionnaire_of(connection: Connection, code: str, version: int) -> Questionnaire:
     """A version that was approved once, as a response keeps it. Raises QuestionnaireNotFound."""
     row = get_version(connection, code, version)

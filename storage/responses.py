@@ -28,6 +28,7 @@ from crm.surveys.questionnaires import Channel, Purpose, Question, QuestionKind,
 from crm.surveys.responses import (
     Answer,
     BadAnswer,
+    QuestionnaireNotFound,
     Response,
     ResponseChanged,
     ResponseIncomplete,
@@ -199,6 +200,10 @@ def begin_response(
     if once and (known := _of_occasion(connection, once)) is not None:
         return _taken_up(connection, known, channel=channel, by=by, now=now)
     asked, number = approved(connection, questionnaire, version)
+    if channel not in asked.channels:
+        raise QuestionnaireNotFound(
+            "This questionnaire is not made to be asked this way; its page says by which ways it is asked."
+        )
     customer = None
     if customer_id is not None:
         customer = get_customer(connection, current_id(connection, customer_id))

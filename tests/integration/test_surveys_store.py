@@ -191,10 +191,14 @@ def test_what_is_shipped_is_there_once_and_approved(house: House) -> None:
     found = house.database.read_now(questionnaires.list_versions)
     assert {(one.code, one.version, one.state) for one in found} == {
         (code, 1, VersionState.APPROVED)
-        for code in ("delivery_visit", "service_visit", "case_second_visit", "service_card")
+        for code in ("delivery_visit", "service_visit", "case_second_visit", "service_card", "service_keypad")
     }
-    for_visits = house.database.read_now(lambda c: questionnaires.approved_for(c, Purpose.SERVICE_VISIT))
-    assert [(one.code, version) for one, version in for_visits] == [("service_visit", 1)]
+
+
+def test_what_is_made_for_keys_is_not_begun_by_an_agent(house: House) -> None:
+    with pytest.raises(QuestionnaireNotFound, match="not made to be asked this way"):
+        house.begin("service_keypad")
+    assert house.begin("service_keypad", channel=Channel.KEYPAD).questionnaire == "service_keypad"
 
 
 def test_only_another_person_approves_and_only_what_is_approved_is_asked(house: House) -> None:
