@@ -169,7 +169,7 @@ class Service:
             writers=settings.storage.writers,
             pool_seconds=settings.storage.pool_seconds,
         )
-        rules_of_cases = settings.crm.cases.rules()
+        rules_of_cases = settings.crm.cases.rules(settings.telephony.hotline.languages[0])
         self.database.use(agents_see=settings.crm.records.agents_see, case_rules=rules_of_cases)
         #: Files that no more room could be kept for, and why.
         self._short: Mapping[str, str] = {}

@@ -207,7 +207,7 @@ class Site:
             if sample:  # after the people: some customers have an agent of their own
                 database.write_now(lambda connection: samples.load(connection, datetime.now(UTC)))
                 database.write_now(lambda connection: load_sample(connection, datetime.now(UTC)))
-                database.use(case_rules=settings.crm.cases.rules())
+                database.use(case_rules=settings.crm.cases.rules(settings.telephony.hotline.languages[0]))
                 hours = WorkingTime.from_options(settings.calendar)
                 database.write_now(lambda connection: case_samples.load(connection, datetime.now(UTC), hours))
                 database.write_now(

@@ -170,8 +170,8 @@ class CaseOptions(Options):
         30, ge=1, le=365, description="days after closing when a corrective action's effect is checked"
     )
 
-    def rules(self) -> Rules:
-        """The same as cases read it."""
+    def rules(self, language: str) -> Rules:
+        """The same as cases read it, with the house's own language."""
         allowances = {
             kind: {
                 grade: _allowance(getattr(self.allowances.get(kind), grade.value, None), usual)
@@ -193,6 +193,7 @@ class CaseOptions(Options):
             repeat_days=self.repeat_days,
             link_days=self.link_days,
             effect_days=self.effect_days,
+            language=language,
         )
 
 

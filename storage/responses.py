@@ -67,7 +67,6 @@ _STEPS: Final[Mapping[ResponseState, tuple[str, ...]]] = {
     ResponseState.FINISHED: (),
     ResponseState.DECLINED: (),
 }
-_LANGUAGE: Final = "zh-CN"
 #: An appointment longer ago is not what a customer is asked about.
 _SERVED_WITHIN: Final = timedelta(days=60)
 #: Which work a purpose asks about; others ask about any.
@@ -761,7 +760,7 @@ def _tell_vehicle(
             vehicle.id,
             now,
             by=author(by) if by is not None else HOUSE,
-            why=asked.label.get(_LANGUAGE, asked.code),
+            why=_say(asked.label, rules_of(connection).language),
             mileage=mileage,
             mileage_on=day,
         )
@@ -807,14 +806,15 @@ def _to_case(
     if verdict.case is None:
         return None
     department = verdict.case.department
+    language = rules_of(connection).language
     told = _odometer(response, asked)
     new = NewCase(
         kind=verdict.case.kind,
         grade=verdict.case.grade,
         source=CaseSource.SURVEY,
-        subject=_subject(asked, verdict),
+        subject=_subject(asked, verdict, language),
         words=_verbatim(asked, response)[:4000],
-        summary=_told(asked, response)[:4000],
+        summary=_told(asked, response, language)[:4000],
         occurred_at=now,
         customer_id=response.customer_id,
         vehicle_id=response.vehicle_id,
@@ -842,7 +842,7 @@ def _second_visit(
 ) -> None:
     """A whole talk is the verdict of the case's second visit; anything else is noted in the case."""
     case_id = response.case_id or ""
-    words = _told(asked, response)[:4000]
+    words = _told(asked, response, rules_of(connection).language)[:4000]
     if asked.purpose is Purpose.SECOND_VISIT and response.state is ResponseState.FINISHED:
         given = Given(
             words=words,
@@ -876,29 +876,32 @@ def _note_case(
     now: datetime,
     hours: WorkingTime,
 ) -> None:
-    words = _told(asked, response)[:4000]
+    words = _told(asked, response, rules_of(connection).language)[:4000]
     there = connection.execute(select(func.count()).where(cases.c.id == case_id)).scalar_one()
     if words and there:
         given = Given(words=words, call_id=response.call_id)
         take_case_step(connection, case_id, Step.NOTE, given, actor=actor_of(by), now=now, hours=hours)
 
 
-def _subject(asked: Questionnaire, verdict: Verdict) -> str:
-    label = _say(asked.label)
+def _subject(asked: Questionnaire, verdict: Verdict, language: str) -> str:
+    label = _say(asked.label, language)
     first = asked.question(verdict.questions[0]) if verdict.questions else None
-    return (f"{label}：{_say(first.text)}" if first is not None else label)[:200]
+    joint = "：" if language == "zh-CN" else ": "
+    return (f"{label}{joint}{_say(first.text, language)}" if first is not None else label)[:200]
 
 
-def _told(asked: Questionnaire, response: Response) -> str:
+def _told(asked: Questionnaire, response: Response, language: str) -> str:
     """The answers that count, a line each, and what the agent makes of them."""
     lines = []
     values = counted(asked, response.values)
     for question in asked.questions:
         if question.code not in values or question.kind is QuestionKind.TEXT:
             continue
-        said = answer_text(question, values[question.code], _LANGUAGE)
+        said = answer_text(question, values[question.code], language)
         note = response.answers[question.code].summary
-        lines.append(f"{_say(question.text)} {said}" + (f"（{note}）" if note else ""))
+        if note:
+            note = f"（{note}）" if language == "zh-CN" else f" ({note})"
+        lines.append(f"{_say(question.text, language)} {said}{note}")
     if response.summary:
         lines.append(response.summary)
     return "\n".join(lines)
@@ -935,5 +938,5 @@ def answer_text(question: Question, value: Any, language: str) -> str:
     return str(value)
 
 
-def _say(said: Mapping[Any, str], language: str = _LANGUAGE) -> str:
+def _say(said: Mapping[Any, str], language: str) -> str:
     return said.get(language) or next(iter(said.values()), "")

@@ -478,9 +478,9 @@ async def open_office(
         ),
         contacts=ContactBook(database, WorkingTime.from_options(CalendarOptions())),
         maintenance=MaintenanceBook(database, WorkingTime.from_options(CalendarOptions())),
-        cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules()),
+        cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules("zh-CN")),
         case_desk=CaseDeskBook(
-            database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules(), lambda: sounds
+            database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules("zh-CN"), lambda: sounds
         ),
         aftercall=aftercall(
             database,

@@ -73,6 +73,8 @@ class Rules:
     link_days: int = 14
     #: Days after closing at which the effect of a corrective action is checked, where nobody said when.
     effect_days: int = 30
+    #: The house's own language: what is written into a case by itself, from answers, is in it.
+    language: str = "zh-CN"
 
     def allowance(self, kind: CaseKind, grade: Grade) -> Allowance:
         """The working minutes of a kind and grade."""

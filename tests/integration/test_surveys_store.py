@@ -16,6 +16,7 @@ from access.permissions import Role
 from access.users import Principal, User, Via
 from config.books.survey_seed import seed
 from crm.cases.cases import Case, CaseKind, CaseSource, CaseState, Grade, NewCase, Reached, Responsibility
+from crm.cases.rules import Rules
 from crm.cases.steps import Given, Step
 from crm.records.changes import HOUSE
 from crm.records.vehicles import Role as VehicleRole
@@ -365,6 +366,16 @@ def test_a_dissatisfied_customer_opens_one_case_with_the_response(house: House) 
     assert "没修好或又出现了" in case.summary
     house.finish(done)
     assert house.count(case_rows) == 1
+
+
+def test_a_case_from_answers_is_written_in_the_house_language(house: House) -> None:
+    house.database.use(case_rules=Rules(language="en"))
+    begun = house.fill(house.begin(contact_id="c"), {**HAPPY, "overall": 2, "fixed": "unfixed"})
+    begun = house.answer(begun, "symptom", "shakes at 100")
+    case = house.case(house.finish(house.answer(begun, "fixed", "unfixed", summary="noise")).opened_case_id)
+    assert case.subject.startswith("Service return visit: ")
+    assert "No, or it came back (noise)" in case.summary
+    assert not any("\u4e00" <= sign <= "\u9fff" for sign in case.subject + case.summary)
 
 
 def test_an_interrupted_dissatisfied_talk_opens_its_case_and_can_be_taken_up(house: House) -> None:

@@ -168,13 +168,13 @@ def test_settings_become_rules_and_impossible_ones_are_refused() -> None:
     options = CaseOptions.model_validate(
         {"allowances": {"complaint": {"major": {"answer": 30, "solve": 90}}}, "visit_days": 3}
     )
-    rules = options.rules()
+    rules = options.rules("en")
     assert rules.allowance(CaseKind.COMPLAINT, Grade.MAJOR).answer == 30
     assert rules.allowance(CaseKind.COMPLAINT, Grade.ORDINARY) == Rules().allowance(
         CaseKind.COMPLAINT, Grade.ORDINARY
     )
     assert rules.visit_days == 3
-    assert CaseOptions().rules() == Rules()
+    assert CaseOptions().rules("zh-CN") == Rules()
     for wrong in ({"number": "TS"}, {"number": "{year}{serial}x"}, {"link_days": 0}, {"departments": {}}):
         with pytest.raises(ValidationError):
             CaseOptions.model_validate(wrong)
