@@ -397,6 +397,11 @@ class WorkingTime:
             when += timedelta(days=1)
         return total
 
+    def usual_day(self) -> timedelta:
+        """Working time of a usual day: the mean of the weekdays the house opens on; none where it never opens."""
+        opened = [sum(closes - opens for opens, closes in spans) for spans in self._week if spans]
+        return timedelta(minutes=sum(opened) // len(opened)) if opened else timedelta()
+
     # -- care ---------------------------------------------------------------------------------------
 
     def makeup_days_known(self, year: int) -> bool:

@@ -39,6 +39,9 @@ class CaseDeskBook:
     def worked(self, since: datetime, until: datetime) -> timedelta:
         return self._hours.working_between(since, until) if since < until else timedelta()
 
+    def workday(self) -> timedelta:
+        return self._hours.usual_day()
+
     def answer_by(self, kind: CaseKind, grade: Grade, now: datetime) -> datetime:
         return after_minutes(self._hours, now, self._rules.allowance(kind, grade).answer)
 

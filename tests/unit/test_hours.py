@@ -134,6 +134,13 @@ def test_around_the_clock() -> None:
     assert house.working_between(at("2026-06-16 00:00"), at("2026-06-19 00:00")) == timedelta(days=3)
 
 
+def test_a_usual_day_is_as_long_as_the_house_is_open() -> None:
+    assert WorkingTime(zone=SHANGHAI, week=[[(0, 1440)]] * 7).usual_day() == timedelta(hours=24)
+    lunch, short = [(540, 720), (780, 1080)], [(540, 720)]
+    assert WorkingTime(zone=SHANGHAI, week=[lunch] * 5 + [short, []]).usual_day() == timedelta(minutes=430)
+    assert WorkingTime(zone=SHANGHAI, week=[[]] * 7).usual_day() == timedelta()
+
+
 def test_a_gap_moves_the_opening_to_the_jump() -> None:
     """In Berlin 02:00 to 03:00 does not exist on 29 March 2026."""
     house = WorkingTime(zone=ZoneInfo("Europe/Berlin"), week=[[(150, 240)]] * 7)  # 02:30 to 04:00

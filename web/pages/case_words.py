@@ -14,8 +14,6 @@ from crm.cases.steps import Step
 from web.languages import text, texts
 from web.ports.cases import CaseChoices
 
-#: Working hours of a day, as long spans are said.
-_DAY: Final = timedelta(hours=8)
 #: Parts of an event that are for programs, or that its line says already.
 _INNER: Final = frozenset(
     {
@@ -126,11 +124,12 @@ class CaseWords:
             return f"{local:%H:%M}"
         return f"{local:%m-%d %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
 
-    def span(self, worked: timedelta) -> str:
-        """Working time as a person says it: working days of eight hours, hours, minutes."""
+    def span(self, worked: timedelta, workday: timedelta) -> str:
+        """Working time as a person says it: working days as long as the house's own, hours, minutes."""
         minutes = max(1, int(worked.total_seconds() // 60))
-        if timedelta(minutes=minutes) >= 2 * _DAY:
-            days, rest = divmod(minutes, int(_DAY.total_seconds() // 60))
+        day = int(workday.total_seconds() // 60)
+        if day and minutes >= 2 * day:
+            days, rest = divmod(minutes, day)
             return self.t("cases.span.days", days=days, hours=rest // 60)
         if minutes >= 60:
             return self.t("cases.span.hours", hours=minutes // 60, minutes=minutes % 60)

@@ -123,12 +123,14 @@ def deadline_of(request: web.Request, line: CaseLine, words: CaseWords, now: dat
 
 
 def _to(request: web.Request, due: datetime, words: CaseWords, now: datetime) -> Deadline:
-    worked = request.app[SERVICES].case_desk.worked
+    desk = request.app[SERVICES].case_desk
+    day = desk.workday()
     if now > due:
-        return Deadline(mark="late", words=words.t("cases.late_by", span=words.span(worked(due, now))))
-    left = worked(now, due)
+        late = words.span(desk.worked(due, now), day)
+        return Deadline(mark="late", words=words.t("cases.late_by", span=late))
+    left = desk.worked(now, due)
     soon = "soon" if left <= timedelta(hours=2) else ""
-    return Deadline(mark=soon, words=words.t("cases.left", span=words.span(left)))
+    return Deadline(mark=soon, words=words.t("cases.left", span=words.span(left, day)))
 
 
 async def show_list(request: web.Request, signed: Signed) -> web.StreamResponse:

@@ -39,6 +39,9 @@ class OpenTask:
 class CaseDesk(Protocol):
     """Figures for the pages of cases."""
 
+    def workday(self) -> timedelta:
+        """Working time of a usual day of the house."""
+
     def worked(self, since: datetime, until: datetime) -> timedelta:
         """Working time between two moments; nothing where `until` comes first."""
 
