@@ -1,5 +1,6 @@
 // Appointments: choosing a time, steps with one, and the small forms of slots.
 import { visit } from "@hotwired/turbo";
+import { moment } from "./aftercall/shapes";
 import { Refusal, ask } from "./ask";
 import { island } from "./islands";
 import { notice } from "./notices";
@@ -33,10 +34,12 @@ island("appointment-new", (root, signal) => {
   // One key a choice: the same choice sent twice books once.
   let once = crypto.randomUUID();
   const at = (): [string, string | null] | null => {
-    if (over?.value && text(root, "overbook_reason").trim()) return [new Date(over.value).toISOString(), null];
+    // The house's time, wherever the browser is.
+    const beyond = over?.value && text(root, "overbook_reason").trim() ? moment(over.value.replace("T", " ")) : null;
+    if (beyond) return [beyond, null];
     const time = root.querySelector<HTMLInputElement>('[name="at"]:checked');
-    const [moment, lane] = time?.value.split("~") ?? [];
-    return moment ? [moment, lane ?? null] : null;
+    const [start, lane] = time?.value.split("~") ?? [];
+    return start ? [start, lane ?? null] : null;
   };
   const look = (): void => {
     const time = at();
@@ -74,7 +77,13 @@ island("appointment-new", (root, signal) => {
     } catch (error) {
       told(root, error);
       sending = false;
-      send.disabled = false;
+      const gone = root.querySelector<HTMLInputElement>('[name="at"]:checked');
+      // Somebody was faster: that time is off the page, what was typed stays.
+      if (error instanceof Refusal && error.errorId === "appointment-time-taken" && gone && time[1] !== null) {
+        gone.checked = false;
+        gone.disabled = true;
+        look();
+      } else send.disabled = false;
     }
   }, { signal });
 });
