@@ -245,7 +245,7 @@ class _Form:
         for event in self._given.view.events:
             state = words.state_word(event.to_state, event.round)
             what = " · ".join(filter(None, (f"{event.seq}. {words.done(event)}", words.who(event), state)))
-            details = [f"{name}: {value}" for name, value in words.details(event)]
+            details = [f"{name}{t('reports.colon')}{value}" for name, value in words.details(event)]
             if event.by_id:
                 details.append(f"ID {event.by_id}")
             self._paper.entry(words.moment(event.at), what, [event.words, *details])
