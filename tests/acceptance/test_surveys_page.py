@@ -163,7 +163,7 @@ async def test_a_questionnaire_is_written_tried_out_and_approved(browser: Browse
     await expect(page.locator("[data-saved]")).to_have_text("草稿已保存")
     await expect(page.locator(".s-faults")).to_have_count(0)
     await page.locator('[data-step="submit"]').click()
-    await expect(page.locator(".head .badge").first).to_have_text("待批准")
+    await expect(page.locator(".head .badge").first).to_have_text("待审批")
     manager = await signed_in(browser, house, Role.MANAGER)
     await manager.goto(f"{house.base}/surveys/questionnaires/service_card?version=2&compare=1")
     await expect(manager.locator("ins").first).to_be_visible()
