@@ -137,11 +137,11 @@ async def test_written_submitted_approved_by_another_and_read_in_a_contact(
     await expect(writer.locator("[data-saved]")).to_have_text("草稿已保存")
     await picture(writer, "scripts_draft")
     # Without a remark nothing is submitted.
-    await writer.get_by_role("button", name="提交批准").click()
+    await writer.get_by_role("button", name="提交审批").click()
     await expect(writer.locator(".x-editor [data-trouble]")).to_contain_text("请说明改了什么")
     await writer.fill("#x-why", "开场白更短，先恭喜提车")
-    await writer.get_by_role("button", name="提交批准").click()
-    await expect(writer.locator(".x-work .head .badge")).to_have_text("待批准")
+    await writer.get_by_role("button", name="提交审批").click()
+    await expect(writer.locator(".x-work .head .badge")).to_have_text("待审批")
     await expect(writer.get_by_role("button", name="批准使用")).to_have_count(0)
 
     agent = await open_page(browser, house, "wang", "/contacts")
@@ -152,7 +152,7 @@ async def test_written_submitted_approved_by_another_and_read_in_a_contact(
 
     manager = await open_page(browser, house, "zhao", "/scripts")
     line = manager.locator("tbody tr").first  # what waits stands first
-    await expect(line).to_contain_text("等您批准或退回")
+    await expect(line).to_contain_text("待您批准或退回")
     await line.get_by_role("link", name="售时回访").click()
     await expect(manager.locator(".x-remark")).to_contain_text("开场白更短，先恭喜提车")
     await expect(manager.locator('[data-part="differences"] del').first).to_be_visible()
@@ -185,8 +185,8 @@ async def test_of_two_who_decide_at_once_the_second_reads_what_the_first_did(
     await writer.fill('.x-step textarea[data-language="en"]', "Hello {{customer.address|there}}!")
     await expect(writer.locator("[data-saved]")).to_have_text("草稿已保存")
     await writer.fill("#x-why", "新的关怀电话")
-    await writer.get_by_role("button", name="提交批准").click()
-    await expect(writer.locator(".x-work .head .badge")).to_have_text("待批准")
+    await writer.get_by_role("button", name="提交审批").click()
+    await expect(writer.locator(".x-work .head .badge")).to_have_text("待审批")
 
     one = await open_page(browser, house, "zhao", "/scripts/script/spring_check")
     other = await open_page(browser, house, "qian", "/scripts/script/spring_check", language="en")

@@ -135,7 +135,7 @@ async def test_a_script_is_written_approved_by_somebody_else_and_read_to_the_cus
     status, refused = await answer(writer, steps, {"step": "approve"})
     assert (status, refused["error_id"]) == (403, "not-allowed")
     waiting = await page(manager, "/scripts")
-    assert "等您批准或退回" in waiting
+    assert "待您批准或退回" in waiting
     shown = await page(manager, "/scripts/script/delivery_visit")
     assert "开场白更短" in shown
     assert "想听听您的意见" in shown
