@@ -172,7 +172,7 @@ async def test_a_visit_from_the_list_to_its_result_and_the_next_one(browser: Bro
     reasons = page.locator(".c-reasons")
     await expect(reasons).to_contain_text("2026年6月12日到店：定期保养（工单 R-20260612-07）")
     await expect(reasons).to_contain_text(
-        "2026年6月30日到期；或 5,000 公里；2026年3月1日交车；按里程 5,000 公里先到；日均约 52 公里（3 次读数）"
+        "2026年6月30日到期；或满 5,000 公里；2026年3月1日交车；里程（5,000 公里）先到；日均约 52 公里（3 次读数）"
     )
     await expect(page.locator(".c-callees")).to_contain_text("138****0001")
     await expect(page.locator(".x-spoken").first).to_contain_text("张先生/女士")

@@ -258,7 +258,7 @@ async def test_figures_open_their_rows_and_a_sold_vehicle_says_why(browser: Brow
     await bar.click()
     await page.wait_for_url("**/maintenance/due?*")
     await expect(page.locator("tbody tr")).to_have_count(int(said.rpartition(" ")[2]))
-    await expect(page.locator("tbody tr").first).to_contain_text("按时间")
+    await expect(page.locator("tbody tr").first).to_contain_text("时间（")
     await picture(page, "due")
     await page.goto(f"{house.base}/maintenance")
     figure = page.locator(".m-numbers tbody tr").first.locator("a").nth(1)
