@@ -274,6 +274,6 @@ async def test_figures_open_their_rows_and_a_sold_vehicle_says_why(browser: Brow
     await expect(page.locator('[data-of="tries"] [data-error]')).to_be_visible()
     await page.fill('[name="tries"]', "4")
     await page.get_by_role("button", name="保存规则").click()
-    await expect(page.locator(".m-versions > li").first).to_contain_text("拨打次数: 5 → 4")
+    await expect(page.locator(".m-versions > li").first).to_contain_text("拨打次数：5 → 4")
     await expect(page.locator(".m-versions > li").first).to_contain_text("陈静")
     await picture(page, "rules")
