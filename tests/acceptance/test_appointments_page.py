@@ -211,7 +211,7 @@ async def test_the_customer_confirms_moves_and_cancels_on_his_telephone(
     page = await (await phone_of(browser, language)).new_page()
     await page.goto(address)
     chinese = language == "zh-CN"
-    await expect(page.locator("h1")).to_have_text("06/17 周三 10:00" if chinese else "06/17 Wed 10:00")
+    await expect(page.locator("h1")).to_have_text("6月17日 周三 10:00" if chinese else "Wed 17 June 10:00")
     await look(page, f"appointment-link-{language}")
     await page.get_by_role("button", name="确认按时到店" if chinese else "I will come").click()
     await expect(page.get_by_role("status")).to_be_visible()
