@@ -46,7 +46,8 @@ island("appointment-new", (root, signal) => {
     send.disabled = !time;
     const label = root.querySelector<HTMLElement>('[name="at"]:checked + span');
     const day = label?.closest("fieldset")?.querySelector("legend")?.textContent ?? "";
-    chosen.textContent = time ? `${day} ${label?.textContent ?? over?.value.replace("T", " ") ?? ""}`.trim() : t("appointments.choose_time");
+    const said = label && [...label.childNodes].map((part) => part.textContent?.trim()).join(" ");
+    chosen.textContent = time ? `${day} ${said ?? over?.value.replace("T", " ") ?? ""}`.trim() : t("appointments.choose_time");
     once = crypto.randomUUID();
   };
   root.addEventListener("change", look, { signal });
