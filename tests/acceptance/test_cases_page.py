@@ -320,7 +320,7 @@ async def test_what_is_overdue_stands_out_and_is_urged(browser: Browser, house: 
     await page.goto(f"{house.base}/cases?which=overdue")
     row = page.locator("tr.k-late-row")
     await expect(row).to_contain_text("交车缺少备用钥匙")
-    await expect(row).to_contain_text("已超")
+    await expect(row).to_contain_text("已逾期")
     await picture(page, "list_overdue")
     await row.get_by_role("button", name="督办").click()
     await until(lambda: case_of(house, late.id).urges == 1)

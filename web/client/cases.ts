@@ -344,7 +344,7 @@ island("cases-case", (root, signal) => {
     try {
       const done = await ask<Detail>(`/api/v1/cases/${page.id}/${step.replace(/_/g, "-")}`, { body: { ...bodyOf(form), version: page.version } });
       write(about(step), null);
-      notice(t(`cases.done.${step}`));
+      notice(t("cases.saved_step", { step: t(`cases.done.${step}`) }));
       if (signal.aborted) return;
       if (done.link && box) { showLink(done.link); return; }
       visit(location.pathname, { action: "replace" });

@@ -141,7 +141,10 @@ class CaseWords:
             return self.t("cases.by.house")
         name = event.by_name or (self.t("cases.by.program") if event.by is By.PROGRAM else "")
         if event.by is By.LINK:
-            return f"{name} ({self.t('cases.by.link')})" if name else self.t("cases.by.link")
+            link = self.t("cases.by.link")
+            if not name:
+                return link
+            return f"{name}（{link}）" if self.language == "zh-CN" else f"{name} ({link})"
         return name
 
     def done(self, event: CaseEvent) -> str:
