@@ -9,8 +9,9 @@ _DOTS: Final = "****"
 #: Seven or more digits with nothing but dots, dashes, brackets and blanks between: a telephone number.
 _NUMBER = re.compile(r"\+?\d(?:[ .()-]{0,3}\d){6,}")
 #: What has as many digits and is no telephone number: days and moments as ISO 8601 writes them, times of day, amounts
-#: (two places, or a currency beside them), words of letters and digits that are a vehicle's number or one of our
-#: ids, and numbers of cases (TS2026-000001). Whatever holds eleven digits in a row is left to the rule above: a telephone number glued to letters is one.
+#: (two places, or a currency beside them), words of letters and digits that are a vehicle's number or one of our ids,
+#: and numbers of cases (TS2026-000001). Whatever holds eleven digits in a row is left to the rule above: a telephone
+#: number glued to letters is one.
 _TIME: Final = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?"
 _READABLE: Final = re.compile(
     rf"""
