@@ -480,7 +480,10 @@ async def open_office(
         maintenance=MaintenanceBook(database, WorkingTime.from_options(CalendarOptions())),
         cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules("zh-CN")),
         case_desk=CaseDeskBook(
-            database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules("zh-CN"), lambda: sounds
+            database,
+            WorkingTime.from_options(CalendarOptions()),
+            CaseOptions().rules("zh-CN"),
+            lambda: sounds,
         ),
         aftercall=aftercall(
             database,
