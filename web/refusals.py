@@ -56,6 +56,7 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "case_steps": ("cases.step.",),
         "order_state": ("corrections.state.",),
         "order_steps": ("corrections.step.", "refusal."),
+        "report_field": ("refusal.report.", "reports.section."),
         "report_state": ("reports.state.",),
         "report_steps": ("reports.step_work.", "reports.step_report.", "reports.step_maker.", "refusal."),
         "sections": ("reports.section.",),

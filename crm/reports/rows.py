@@ -251,14 +251,22 @@ def check_text(value: str, name: str, *, longest: int, needed: bool = False) -> 
     text = value.replace("\r\n", "\n").strip()
     if needed and not text:
         raise BadReport(
-            Sentence("{field}: something has to be written here. Nothing was changed.", field=name),
+            Sentence(
+                "{report_field}: something has to be written here. Nothing was changed.", report_field=name
+            ),
             field=name,
         )
     if len(text) > longest:
         raise BadReport(
-            Sentence("{field}: at most {most} characters. Nothing was changed.", field=name, most=longest),
+            Sentence(
+                "{report_field}: at most {most} characters. Nothing was changed.",
+                report_field=name,
+                most=longest,
+            ),
             field=name,
         )
     if any(ord(letter) < 32 and letter not in "\n\t" for letter in text):
-        raise BadReport(Sentence("{field}: control characters are not allowed.", field=name), field=name)
+        raise BadReport(
+            Sentence("{report_field}: control characters are not allowed.", report_field=name), field=name
+        )
     return text
