@@ -186,3 +186,48 @@ async def test_visits_for_the_maker_say_what_is_missing_until_it_is_there(
     house.database.write_now(lambda c: vehicles.change_vehicle(c, car, now, vin="LSVAA4187E2123456"))
     await page.goto(f"{house.base}/reports/maker")
     await expect(row).to_contain_text("资料齐全")
+
+
+async def test_a_report_is_written_approved_sent_and_read_on_a_telephone(
+    browser: Browser, house: Office
+) -> None:
+    page = await sign_in(browser, house, "supervisor")
+    await page.goto(f"{house.base}/reports/documents")
+    await page.get_by_label("类型").select_option("complaints")
+    await page.get_by_role("button", name="起草").click()
+    await expect(page.locator("h1")).to_contain_text("投诉管理工作汇报")
+    report = page.url
+    await expect(page.locator(".r-figure").first).to_be_visible()
+    await look(page, "report-draft", WIDE)
+    areas = page.locator("textarea[data-section]")
+    # What was typed outlives a reload.
+    await areas.first.fill("本期投诉集中在空调异响。")
+    await page.reload()
+    await expect(areas.first).to_have_value("本期投诉集中在空调异响。")
+    for place in range(1, await areas.count()):
+        await areas.nth(place).fill("已与售后服务部核对。")
+    await page.locator("[data-new-how]").select_option("link")
+    await page.get_by_placeholder("部门或姓名").fill("总经理")
+    await page.locator("[data-add]").click()
+    await page.get_by_role("button", name="提交审批").click()
+    await expect(page.locator(".head .badge")).to_have_text("待审批")
+
+    manager = await sign_in(browser, house, "manager")
+    await manager.goto(report)
+    await expect(manager.locator(".r-text").first).to_have_text("本期投诉集中在空调异响。")
+    await manager.get_by_role("button", name="批准").click()
+    await expect(manager.locator(".head .badge")).to_have_text("已批准")
+    await manager.get_by_role("button", name="发送").click()
+    await expect(manager.locator(".head .badge")).to_have_text("已发出")
+    await manager.locator("button[data-link]").click()
+    codes = manager.locator("[data-secret] code")
+    await expect(codes).to_have_count(2)
+    await look(manager, "report-sent", WIDE)
+    phone = await (await phone_of(browser, "zh-CN")).new_page()
+    await phone.goto(await codes.nth(0).inner_text())
+    await phone.locator("#pin").fill(await codes.nth(1).inner_text())
+    await phone.keyboard.press("Enter")
+    await expect(phone.locator(".r-paper")).to_contain_text("本期投诉集中在空调异响。")
+    await look(phone, "report-paper")
+    await manager.goto(report)
+    await expect(manager.locator("li[data-recipient] .badge")).to_have_attribute("data-kind", "good")

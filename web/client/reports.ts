@@ -44,6 +44,19 @@ class Wish {
   done(): void { this.key = ""; }
 }
 
+// What is typed outlives a reload of the page, as long as nobody saved another version; gives how to forget it.
+function keeping(root: HTMLElement, what: string, signal: AbortSignal): () => void {
+  const key = `${what}-${root.dataset["id"]}`;
+  const areas = [...root.querySelectorAll<HTMLTextAreaElement>("textarea")];
+  const kept = JSON.parse(sessionStorage.getItem(key) ?? "null") as { version: string; words: Record<string, string> } | null;
+  if (kept && kept.version === root.dataset["version"]) for (const one of areas) one.value = kept.words[one.name] ?? one.value;
+  root.addEventListener("input", () => {
+    const words = Object.fromEntries(areas.map((one) => [one.name, one.value]));
+    sessionStorage.setItem(key, JSON.stringify({ version: root.dataset["version"], words }));
+  }, { signal });
+  return () => sessionStorage.removeItem(key);
+}
+
 island("report-print", (root, signal) => {
   root.addEventListener("click", () => window.print(), { signal });
 });
@@ -57,14 +70,7 @@ island("report-begin", (root, signal) => {
 
 island("report-work", (root, signal) => {
   root.addEventListener("submit", (event) => event.preventDefault(), { signal });
-  const kept = `work-report-${root.dataset["id"]}`;
-  const areas = [...root.querySelectorAll<HTMLTextAreaElement>("textarea")];
-  const saved = JSON.parse(sessionStorage.getItem(kept) ?? "null") as { version: string; words: Record<string, string> } | null;
-  if (saved && saved.version === root.dataset["version"]) for (const one of areas) one.value = saved.words[one.name] ?? one.value;
-  root.addEventListener("input", () => {
-    const words = Object.fromEntries(areas.map((one) => [one.name, one.value]));
-    sessionStorage.setItem(kept, JSON.stringify({ version: root.dataset["version"], words }));
-  }, { signal });
+  const saved = keeping(root, "work-report", signal);
   root.addEventListener("click", (event) => {
     const button = (event.target as HTMLElement).closest<HTMLButtonElement>("[data-step]");
     if (!button) return;
@@ -73,7 +79,7 @@ island("report-work", (root, signal) => {
       await ask(`/api/v1/work-reports/${root.dataset["id"]}/steps`, { body: {
         step, version: Number(root.dataset["version"]), problems: text(root, "problems"), plan: text(root, "plan"), comment: text(root, "comment"),
       }, signal });
-      sessionStorage.removeItem(kept);
+      saved();
       notice(t(`reports.done_work.${step}`));
       visit(location.pathname, { action: "replace" });
     });
@@ -217,6 +223,7 @@ island("report-document", (root, signal) => {
   root.addEventListener("submit", (event) => event.preventDefault(), { signal });
   const recipients = people(root, signal);
   const areas = [...root.querySelectorAll<HTMLTextAreaElement>("[data-section]")];
+  const kept = keeping(root, "report", signal);
   const at = `/api/v1/reports/${root.dataset["id"]}/steps`;
   const step = async (word: string): Promise<void> => {
     let version = Number(root.dataset["version"]);
@@ -226,6 +233,7 @@ island("report-document", (root, signal) => {
       const saved = await ask<{ version: number }>(at, { body: { step: "edit", version, title: text(root, "title"), sections, recipients: recipients() }, signal });
       version = saved.version;
       root.dataset["version"] = String(version);
+      kept();
     }
     if (word !== "edit") {
       const more = word === "send" ? { recipients: recipients() } : {};

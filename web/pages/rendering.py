@@ -100,6 +100,11 @@ def clock(moment: datetime, *, now: datetime, zone: str, exact: bool = False) ->
     return Markup('<span class="day">{} </span>').format(day) + hour
 
 
+def stamp(moment: datetime, *, zone: str) -> str:
+    """Day and time in full, for papers that are read on another day."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
 def deadline(moment: datetime, *, now: datetime, zone: str) -> Markup:
     """As `clock`; what ends with a day is said as that day, not as the midnight after it."""
     local = moment.astimezone(ZoneInfo(zone))

@@ -18,7 +18,7 @@ from web.auth import address_of, check_same_origin
 from web.bodies import read_body, read_form
 from web.languages import language_of, text
 from web.link_visits import LINK_VISITS
-from web.pages.rendering import clock, render, span
+from web.pages.rendering import clock, render, span, stamp
 from web.pages.reports import link_helpers
 from web.problems import Refused
 from web.refusals import said
@@ -58,6 +58,7 @@ async def _answer(request: web.Request, kind: LinkKind, pin: str | None) -> web.
         path=request.path,
         sections=KINDS[report.kind].sections if report else (),
         clock=partial(clock, now=now, zone=services.zone),
+        stamp=partial(stamp, zone=services.zone),
         span=span,
         **{**link_helpers(request), **values},
     )

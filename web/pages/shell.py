@@ -14,7 +14,7 @@ from access.users import THEMES, Principal
 from web.auth import Signed
 from web.languages import language_of
 from web.live import LIVE_AT
-from web.pages.rendering import clock, deadline, render, span
+from web.pages.rendering import clock, deadline, render, span, stamp
 from web.routes import SERVICES
 
 
@@ -91,7 +91,7 @@ def show(
     """A page within the frame. `here` is the name of a place; `sheets` are style sheets of its own.
 
     Beside `values`, a template knows: t, static, language, csrf, name, role, viewer, may(permission word),
-    clock(moment), span(seconds), now, zone, path.
+    clock(moment), stamp(moment), span(seconds), now, zone, path.
     """
     services = request.app[SERVICES]
     viewer = signed.principal
@@ -125,6 +125,7 @@ def show(
             "now": now,
             "zone": services.zone,
             "clock": partial(clock, now=now, zone=services.zone),
+            "stamp": partial(stamp, zone=services.zone),
             "deadline": partial(deadline, now=now, zone=services.zone),
             "span": span,
             "house": {
