@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from access.permissions import Role
 from crm.appointments.appointments import Appointment, AppointmentState, NewAppointment, Work
 from crm.appointments.options import AppointmentOptions
-from storage import appointment_days, appointments, customers
+from storage import appointment_days, appointments, customers, slots
 from telephony.hours import CalendarOptions, WorkingTime
 from tests.acceptance.test_page_looks import ARGUMENTS, CHROMIUM
 from tests.acceptance.test_survey_link_page import look, phone_of
@@ -23,6 +23,7 @@ from tests.integration.test_web_appointments import lay_out
 
 #: Wednesday 17 June 2026, 10:00 in China; the house's clock stands on the day before.
 TEN = datetime(2026, 6, 17, 2, tzinfo=UTC)
+WIDE = (1440, 1024)
 HOURS = WorkingTime.from_options(CalendarOptions())
 expect.set_options(timeout=60_000)
 
@@ -106,7 +107,7 @@ async def test_an_appointment_is_booked_beside_a_faster_colleague_moved_and_canc
     await page.fill('[name="words"]', "高速上方向盘抖动")
     await wednesday.get_by_label("10:00").first.check()
     await expect(page.locator("[data-chosen]")).to_have_text("周三 06/17 10:00 王芳")
-    await look(page, "appointment-new", (1440, 1024))
+    await look(page, "appointment-new", WIDE)
     # A colleague was faster: the time is off the page, what was typed stays, another is chosen.
     house.book(TEN)
     await page.get_by_role("button", name="预约此时间").click()
@@ -123,7 +124,7 @@ async def test_an_appointment_is_booked_beside_a_faster_colleague_moved_and_canc
         TEN + timedelta(hours=1),
         AppointmentState.BOOKED,
     )
-    await look(page, "appointment", (1440, 1024))
+    await look(page, "appointment", WIDE)
 
     # Moved: the time that is his is free again for others.
     await page.get_by_role("link", name="改期").click()
@@ -137,7 +138,7 @@ async def test_an_appointment_is_booked_beside_a_faster_colleague_moved_and_canc
     # The board of the day shows whom it is about and opens him.
     await page.goto(f"{house.office.base}/appointments?day=2026-06-18")
     await expect(page.locator(".ap-day h2")).to_contain_text("已约 1 / 可约 8")
-    await look(page, "appointments", (1440, 1024))
+    await look(page, "appointments", WIDE)
     await page.get_by_role("link", name="09:00").click()
     await expect(page.locator("h1")).to_have_text("周四 2026-06-18 09:00")
 
@@ -182,7 +183,7 @@ async def test_who_did_not_come_is_on_the_list_until_he_is_booked_again(
     await page.goto(f"{house.office.base}/appointments/calls")
     row = page.get_by_role("row").filter(has_text="李雷").filter(has_text="重新预约")
     await expect(row).to_have_count(1)
-    await look(page, "appointment-calls", (1440, 1024))
+    await look(page, "appointment-calls", WIDE)
     await row.get_by_role("link", name="重新预约").click()
     await page.get_by_role("group", name="周四 06/18").get_by_label("10:00").first.check()
     await page.get_by_role("button", name="预约此时间").click()
@@ -194,7 +195,7 @@ async def test_who_did_not_come_is_on_the_list_until_he_is_booked_again(
     await page.get_by_role("link", name="2026-06-16").click()
     await expect(page.locator("h1")).to_contain_text("预约表")
     await expect(page.get_by_role("row").filter(has_text="李雷").first).to_be_visible()
-    await look(page, "appointment-list", (1440, 1024))
+    await look(page, "appointment-list", WIDE)
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
@@ -235,3 +236,47 @@ async def test_the_customer_confirms_moves_and_cancels_on_his_telephone(
     assert answer is not None
     assert answer.status == 410
     await expect(page.locator("body")).not_to_have_text("周三 06/17 10:00 王芳")
+
+
+async def test_a_workshop_is_laid_out_and_a_day_is_closed(browser: Browser, house: House) -> None:
+    page = await sign_in(browser, house, "chen")
+    await page.goto(f"{house.office.base}/appointments/setup")
+    new = page.locator("section.panel").filter(has=page.get_by_role("heading", name="添加车间"))
+    await new.get_by_label("名称").fill("钣喷中心")
+    await new.get_by_role("button", name="保存").click()
+    shop = page.locator(".ap-shop").filter(has=page.get_by_role("heading", name="钣喷中心"))
+    await expect(shop).to_have_count(1)
+    # One resource of it, with times that cannot be said so first.
+    await shop.locator("summary").last.click()
+    lane = shop.locator("form[data-path$='appointment-lanes']").last
+    await lane.locator('[name="name"]').fill("烤漆房")
+    await lane.locator('[name="closes"]').fill("08:00")
+    await lane.get_by_role("button", name="保存").click()
+    await expect(lane.get_by_role("alert")).to_be_visible()
+    await expect(lane.locator('[name="name"]')).to_have_value("烤漆房")
+    await lane.locator('[name="closes"]').fill("17:00")
+    await lane.get_by_role("button", name="保存").click()
+    await expect(shop.locator("summary").first).to_contain_text("烤漆房 09:00–17:00")
+    # Without an advisor nobody can book it, and the page says so before a customer is told.
+    resource = shop.locator("details").first
+    await expect(resource.locator("summary")).to_contain_text("未填服务顾问，不能预约")
+    await resource.locator("summary").click()
+    await resource.locator('[name="advisor"]').fill("赵磊")
+    await resource.get_by_role("button", name="保存").click()
+    await expect(resource.locator("summary")).to_contain_text("赵磊")
+    await expect(resource.locator("summary")).not_to_contain_text("不能预约")
+    # A day on which nobody comes: the board says so, and its times are not offered.
+    day = shop.locator("form[data-path$='appointment-days']")
+    await day.locator('[name="day"]').fill("2026-06-18")
+    await day.locator('[name="why"]').fill("设备检修")
+    await day.get_by_role("button", name="保存").click()
+    await expect(shop.locator(".ap-notices")).to_contain_text("设备检修")
+    await look(page, "appointment-setup", WIDE)
+    made = next(
+        one.id for one in house.office.database.read_now(slots.all_workshops) if one.name == "钣喷中心"
+    )
+    await page.goto(
+        f"{house.office.base}/appointments/new?customer={house.customer}&workshop_id={made}&first=2026-06-17"
+    )
+    await expect(page.get_by_role("group", name="周三 06/17").get_by_role("radio").first).to_be_enabled()
+    await expect(page.get_by_role("group", name="周四 06/18").get_by_role("radio")).to_have_count(0)

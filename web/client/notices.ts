@@ -10,6 +10,9 @@ export function notice(words: string, { kind = "done", undo }: { kind?: "done" |
   const text = document.createElement("span");
   text.textContent = words;
   line.append(text);
+  // The same thing done once more is said once more, not one below the other.
+  if (!undo) for (const one of place.querySelectorAll<HTMLElement>(".toast")) if (one.dataset["kind"] === kind && one.dataset["words"] === words) one.remove();
+  if (!undo) line.dataset["words"] = words;
   const end = (): void => line.remove();
   if (undo) {
     const button = document.createElement("button");
