@@ -29,6 +29,7 @@ from crm.hooks.events import Event
 from crm.tasks.tasks import Task, TaskId, TaskState
 from storage import tasks as task_rows
 from storage.bulk import insert_rows
+from storage.merge_rows import Journal, change, note_since
 from storage.tables.contacts import contact_events, contact_reasons, due_contacts
 from storage.tables.tasks import tasks
 from storage.told import tell_of_task
@@ -170,8 +171,13 @@ def rebundle(connection: Connection, contact: Contact, open_ones: Sequence[Reaso
     )
 
 
-def join_merged(connection: Connection, survivor_id: str, merged_id: str, now: datetime) -> None:
-    """Two records became one: what was open of both is one contact. Called after their rows went over."""
+def join_merged(
+    connection: Connection, survivor_id: str, merged_id: str, journal: Journal, now: datetime
+) -> None:
+    """Two records became one: what was open of both is one contact. Called after their rows went over.
+
+    The journal gives it back when the merge is undone; `part_unmerged` then looks at what became of it meanwhile.
+    """
     rows = (
         connection.execute(
             select(due_contacts)
@@ -188,11 +194,14 @@ def join_merged(connection: Connection, survivor_id: str, merged_id: str, now: d
     for row in rows:
         if row["id"] == kept["id"]:
             continue
-        connection.execute(
-            update(contact_reasons)
-            .where(contact_reasons.c.contact_id == row["id"], contact_reasons.c.state == ReasonState.OPEN)
-            .values(contact_id=kept["id"])
-        )
+        waiting = connection.execute(
+            select(contact_reasons).where(
+                contact_reasons.c.contact_id == row["id"], contact_reasons.c.state == ReasonState.OPEN
+            )
+        ).mappings()
+        for reason in waiting.all():
+            change(connection, contact_reasons, reason, {"contact_id": kept["id"]}, journal)
+        task = connection.execute(select(tasks).where(tasks.c.id == row["task_id"])).mappings().one()
         note_row(connection, [event_row(kept["id"], Step.JOINED, now, None, {"contact_id": row["id"]})])
         close_row(
             connection,
@@ -202,12 +211,39 @@ def join_merged(connection: Connection, survivor_id: str, merged_id: str, now: d
             None,
             data={"why": {"code": "merged", "into": kept["id"]}},
         )
-    connection.execute(
-        update(due_contacts).where(due_contacts.c.id == kept["id"]).values(open_key=survivor_id)
-    )
+        note_since(connection, due_contacts, row, journal, but=("version",))
+        note_since(connection, tasks, task, journal)
+    change(connection, due_contacts, kept, {"open_key": survivor_id}, journal)
     open_ones = [
         one
         for one in reasons_of(connection, [kept["id"]]).get(kept["id"], [])
         if one.state is ReasonState.OPEN
     ]
     rebundle(connection, contact_from(kept), open_ones)
+
+
+def part_unmerged(connection: Connection, customer_ids: Collection[str], now: datetime) -> None:
+    """A merge was undone: each of the two has what is open of his own. Called after their rows went back.
+
+    What was talked about meanwhile is not asked again: a contact that has nothing left closes.
+    """
+    rows = (
+        connection.execute(
+            select(due_contacts)
+            .where(due_contacts.c.customer_id.in_(list(customer_ids)), due_contacts.c.closed_at.is_(None))
+            .order_by(due_contacts.c.id)
+            .with_for_update()
+        )
+        .mappings()
+        .all()
+    )
+    reasons = reasons_of(connection, [row["id"] for row in rows])
+    for row in rows:
+        contact = contact_from(row)
+        left = [one for one in reasons.get(contact.id, []) if one.state is ReasonState.OPEN]
+        if left:
+            note_row(connection, [event_row(contact.id, Step.PARTED, now, None, {})])
+            rebundle(connection, contact, left)
+        else:
+            why = {"why": {"code": "unmerged"}}
+            close_row(connection, contact, Result.CANCELLED, now, None, data=why)

@@ -210,6 +210,22 @@ def add(connection: Connection, table: Table, row: Mapping[str, Any], journal: J
     journal.note(table, {one.key: row[one.key] for one in table.primary_key}, None, row)
 
 
+def note_since(
+    connection: Connection,
+    table: Table,
+    before: Mapping[Any, Any],
+    journal: Journal,
+    *,
+    but: Collection[str] = (),
+) -> None:
+    """Note what of a row was changed by other hands since it was read."""
+    key = {one.key: before[one.key] for one in table.primary_key}
+    row = connection.execute(select(table).where(_at(table, key))).mappings().one()
+    different = {name: value for name, value in row.items() if name not in but and before[name] != value}
+    if different:
+        journal.note(table, key, {name: before[name] for name in different}, different)
+
+
 def restore(connection: Connection, merge_id: str) -> list[NotRestored]:
     """Put every row of a merge back as it was, the last one first; gives what could not be, and why."""
     moves = connection.execute(

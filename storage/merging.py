@@ -35,7 +35,7 @@ from storage import calls as call_log
 from storage import fields as own_fields
 from storage import group_counts
 from storage.changes import changes_since, customer_subject, note_change, note_changes
-from storage.contact_rows import join_merged
+from storage.contact_rows import join_merged, part_unmerged
 from storage.duplicate_marks import mark
 from storage.merge_rows import Journal, add, change, move, named, pointers, restore
 from storage.tables.calls import calls
@@ -145,7 +145,7 @@ def merge(
         journal,
     )
     _move_all(connection, merged_id, survivor_id, journal, now)
-    join_merged(connection, survivor_id, merged_id, now)
+    join_merged(connection, survivor_id, merged_id, journal, now)
     group_counts.settle(connection, held, now)
     change(connection, customers, merged, {"merged_into": survivor_id}, journal)
     connection.execute(
@@ -406,6 +406,7 @@ def undo(connection: Connection, merge_id: str, *, by: Author, now: datetime) ->
     }
     theirs = connection.execute(select(calls).where(calls.c.customer_id == made.survivor_id)).mappings().all()
     left = restore(connection, merge_id)
+    part_unmerged(connection, [made.survivor_id, made.merged_id], now)
     group_counts.settle(connection, held, now)
     back = set(connection.execute(select(calls.c.id).where(calls.c.customer_id == made.merged_id)).scalars())
     returned = [row for row in theirs if row["id"] in back]

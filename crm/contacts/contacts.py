@@ -116,6 +116,7 @@ class Step(StrEnum):
     POSTPONED = "postponed"
     TRIED = "tried"
     JOINED = "joined"
+    PARTED = "parted"
     CLOSED = "closed"
 
 

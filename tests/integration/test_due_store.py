@@ -12,7 +12,7 @@ import pytest
 from fixtures_cases import ZONE, CaseHouse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from crm.contacts.contacts import (
     BadContact,
@@ -385,6 +385,77 @@ def test_merged_customers_have_one_contact(house: CaseHouse) -> None:
     later = add(house, "three", customer_id=other)
     assert later is not None
     assert later.id == kept.id
+
+
+def _merged(house: CaseHouse, other: str) -> str:
+    made = house.database.write_now(
+        lambda c: merging.merge(c, house.customer, other, choices={}, by=Author(name="x"), now=at(6, 16, 12))
+    )
+    return made.id
+
+
+def _undone(house: CaseHouse, merge_id: str) -> list[str]:
+    made = house.database.write_now(
+        lambda c: merging.undo(c, merge_id, by=Author(name="x"), now=at(6, 16, 14))
+    )
+    return [one.what for one in made.not_restored]
+
+
+@pytest.fixture
+def other(house: CaseHouse) -> str:
+    return house.database.write_now(
+        lambda c: customers.add_customer(c, name="张伟", now=house.clock.now())
+    ).id
+
+
+def test_r34_undoing_a_merge_gives_each_his_own_contact_back(house: CaseHouse, other: str) -> None:
+    kept = add(house, "one", due_at=at(6, 30))
+    gone = add(house, "two", customer_id=other, due_at=at(6, 18))
+    assert kept is not None
+    assert gone is not None
+    assert _undone(house, _merged(house, other)) == []
+    mine, his = contact(house), contact(house, other)
+    assert (mine.id, mine.due_at, his.id, his.due_at) == (kept.id, at(6, 30), gone.id, at(6, 18))
+    assert (his.state, his.result, his.closed_at) == (ContactState.OPEN, None, None)
+    assert [len(kinds(house, one)) for one in (mine, his)] == [1, 1]
+    states = house.database.read_now(
+        lambda c: (
+            c.execute(select(task_rows.c.state).where(task_rows.c.id.in_([mine.task_id, his.task_id])))
+            .scalars()
+            .all()
+        )
+    )
+    assert states == ["open", "open"]
+
+
+def test_r34_the_only_contact_goes_over_and_comes_back(house: CaseHouse, other: str) -> None:
+    gone = add(house, "two", customer_id=other)
+    assert gone is not None
+    _undone(house, _merged(house, other))
+    assert contact(house, other).id == gone.id
+    # Both take new reasons as if nothing had been.
+    mine, his = add(house, "three"), add(house, "four", customer_id=other)
+    assert mine is not None
+    assert his is not None
+    assert (his.id, mine.customer_id) == (gone.id, house.customer)
+    assert mine.id != gone.id
+
+
+def test_r34_what_was_talked_about_while_they_were_one_is_not_asked_again(
+    house: CaseHouse, other: str
+) -> None:
+    kept = add(house, "one")
+    assert kept is not None
+    assert add(house, "two", customer_id=other) is not None
+    merge_id = _merged(house, other)
+    close(house, contact(house), Result.DONE, at(6, 16, 13))
+    _undone(house, merge_id)
+    for whose in (house.customer, other):
+        assert house.database.read_now(lambda c, w=whose: contacts.open_contact_of(c, w)) is None
+    left = house.database.read_now(
+        lambda c: c.execute(select(func.count()).where(due_contacts.c.open_key.is_not(None))).scalar_one()
+    )
+    assert left == 0
 
 
 def test_plans_keep_their_versions_and_reckon_their_vehicles_anew(house: CaseHouse) -> None:
