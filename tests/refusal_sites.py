@@ -17,7 +17,7 @@ from web.problems import STATUS, Refused
 from web.refusals import INNER, VALUES
 
 ROOT: Final = Path(__file__).parent.parent
-_PACKAGES: Final = ("access", "crm", "telephony", "ivr", "storage", "web", "config")
+_PACKAGES: Final = ("access", "crm", "telephony", "ivr", "campaigns", "storage", "web", "config")
 #: What no request reaches: programs for an operator, and what is said to the log about the switch.
 _NOT_WEB: Final = ("telephony/asterisk/", "storage/migrations/", "config/commands/", "ivr/")
 _NOT_WEB_FILES: Final = ("storage/backup.py", "storage/alone.py", "storage/samples.py", "storage/journal.py")
