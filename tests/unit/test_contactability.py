@@ -283,7 +283,7 @@ def test_number_in_a_call_is_left_alone_for_now() -> None:
 
 
 _moments = st.datetimes(
-    min_value=datetime(2026, 1, 1),  # noqa: DTZ001: the zone is drawn beside it
+    min_value=datetime(2026, 1, 1),  # noqa: DTZ001
     max_value=datetime(2026, 12, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
