@@ -19,7 +19,7 @@ class RequestKind(StrEnum):
 
     EXPORT = "export"
     CORRECT = "correct"
-    RESTRICT = "restrict"  # keep it, use it for nothing: restricted record, no advertising, no visits
+    RESTRICT = "restrict"  # keep it, use it for nothing: restricted record; no advertising, visits, reminders
     ERASE = "erase"
 
 

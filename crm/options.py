@@ -10,6 +10,7 @@ from crm.appointments.options import AppointmentOptions
 from crm.cases import rules as case_rules
 from crm.cases.cases import CaseKind
 from crm.cases.rules import Allowance, Rules
+from crm.consent.options import ContactabilityOptions
 from crm.reports.options import ReportOptions
 from telephony.options import Options
 
@@ -213,3 +214,4 @@ class CrmOptions(Options):
     reports: ReportOptions = ReportOptions()
     cases: CaseOptions = CaseOptions()
     surveys: SurveyOptions = SurveyOptions()
+    contactability: ContactabilityOptions = ContactabilityOptions()

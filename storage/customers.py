@@ -326,7 +326,8 @@ def add_contact(
             .values(is_primary=False)
         )
     tie = _insert(connection, contacts).values(customer_id=customer_id, number=number, since=now, **wanted)
-    connection.execute(tie.on_conflict_do_update(index_elements=["customer_id", "number"], set_=wanted))
+    again = {**wanted, "wrong_since": None} if row is not None and row["ended_at"] else wanted
+    connection.execute(tie.on_conflict_do_update(index_elements=["customer_id", "number"], set_=again))
     old = "" if row is None or row["ended_at"] else _told(number, row["label"], row["is_primary"])
     _note_number(connection, before, old, _told(number, label, primary), by, now)
 
@@ -345,6 +346,38 @@ def end_contact(
     if connection.execute(ended).rowcount != 1:
         return False
     _note_number(connection, _locked(connection, customer_id), number, "", by, now)
+    return True
+
+
+def mark_number(
+    connection: Connection,
+    customer_id: str,
+    number: str,
+    now: datetime,
+    *,
+    wrong: bool,
+    by: Author = HOUSE,
+) -> bool:
+    """Say that somebody else answers there, or that it is right after all. False where that was known.
+
+    A wrong number stays on the record until somebody corrects it; nobody dials it meanwhile
+    (`crm.consent.contactability`). Raises CustomerNotFound.
+    """
+    other_way = contacts.c.wrong_since.is_(None) if wrong else contacts.c.wrong_since.is_not(None)
+    marked = (
+        update(contacts)
+        .where(
+            contacts.c.customer_id == customer_id,
+            contacts.c.number == number,
+            contacts.c.ended_at.is_(None),
+            other_way,
+        )
+        .values(wrong_since=now if wrong else None)
+    )
+    if connection.execute(marked).rowcount != 1:
+        return False
+    words = (number, f"{number} wrong") if wrong else (f"{number} wrong", number)
+    _note_number(connection, _locked(connection, customer_id), *words, by, now)
     return True
 
 
@@ -393,6 +426,7 @@ def contacts_of(connection: Connection, customer_id: str, *, ended: bool = False
             primary=row["is_primary"],
             since=row["since"],
             ended_at=row["ended_at"],
+            wrong_since=row["wrong_since"],
         )
         for row in rows
     ]

@@ -62,7 +62,7 @@ ERASED: Final = "—"
 _GONE: Final = (
     *("field_values", "group_members", "group_freeze_members", "duplicate_pairs", "duplicate_marks"),
     *("merge_moves", "registration_drafts", "recording_marks", "source_keys", "circulation"),
-    *("contacts", "vehicle_people", "phone_numbers"),
+    *("contacts", "vehicle_people", "phone_numbers", "do_not_call_entries"),
 )
 #: Short columns that hold identity or somebody's words about the person: emptied, not searched.
 _EMPTIED: Final[Mapping[str, tuple[str, ...]]] = {

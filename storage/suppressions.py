@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crm.consent.optouts import Channel, OptOut, OptOutSource, Purpose
-from storage.tables.consent import optouts, suppressions
+from storage.tables.consent import do_not_call_entries, do_not_call_lists, optouts, suppressions
 
 #: Keeps this use of the key apart from its others.
 _USE = b"suppression:"
@@ -27,20 +27,33 @@ def hashed(key: bytes, number: str) -> str:
 
 
 def keep(connection: Connection, key: bytes, numbers: Sequence[str]) -> int:
-    """Keep the wishes that hold for these numbers, before their rows are overwritten. Gives how many are new."""
+    """Keep the wishes that hold for these numbers, before their rows are overwritten. Gives how many are new.
+
+    A number on a do-not-call list that holds everywhere is such a wish, whoever put it there.
+    """
     held = connection.execute(
         select(optouts).where(optouts.c.number.in_(numbers), optouts.c.holds.is_not(None))
     ).mappings()
-    return add(
-        connection,
-        [
-            {
-                "hash": hashed(key, row["number"]),
-                **{name: row[name] for name in ("purpose", "channel", "source", "at")},
-            }
-            for row in held.all()
-        ],
+    listed = connection.execute(
+        select(do_not_call_entries.c.number, do_not_call_entries.c.at)
+        .join(do_not_call_lists, do_not_call_lists.c.id == do_not_call_entries.c.list_id)
+        .where(
+            do_not_call_entries.c.number.in_(numbers),
+            do_not_call_entries.c.holds.is_not(None),
+            do_not_call_lists.c.everywhere.is_(True),
+            do_not_call_lists.c.retired_at.is_(None),
+        )
     )
+    wishes = [
+        {
+            "hash": hashed(key, row["number"]),
+            **{name: row[name] for name in ("purpose", "channel", "source", "at")},
+        }
+        for row in held.all()
+    ]
+    everything = {"purpose": Purpose.ALL, "channel": Channel.ALL, "source": OptOutSource.LIST}
+    wishes += [{"hash": hashed(key, row.number), "at": row.at, **everything} for row in listed]
+    return add(connection, wishes)
 
 
 def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:

@@ -60,6 +60,7 @@ OF_THE_HOUSE: Final = frozenset(
             "fillings",
         ),
         "suppressions",
+        "do_not_call_lists",
     }
 )
 #: Rows that prove that the law was kept: who did what and when stays, what people wrote in them goes.

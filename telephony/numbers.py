@@ -227,3 +227,14 @@ def _format(number: str, style: int) -> str:
         return phonenumbers.format_number(phonenumbers.parse(number), style)
     except phonenumbers.NumberParseException:
         return number
+
+
+def zones_of(number: str) -> tuple[str, ...]:
+    """IANA names of the time zones a number (E.164) may lie in, as its digits say; none where they say nothing."""
+    from phonenumbers import timezone  # a table of some megabytes, for those who ask
+
+    try:
+        found = timezone.time_zones_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return ()
+    return tuple(name for name in found if name != timezone.UNKNOWN_TIMEZONE)

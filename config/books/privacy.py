@@ -345,7 +345,7 @@ def _restrict(connection: Connection, request: PrivacyRequest, now: datetime) ->
             actor_id=request.asked_by,
         )
         for number in (*person.numbers, *person.shared)
-        for purpose in (Purpose.ADVERTISING, Purpose.VISITS)
+        for purpose in (Purpose.ADVERTISING, Purpose.VISITS, Purpose.REMINDERS)
     )
     return {"customers": len(person.customer_ids), "optouts": told}
 

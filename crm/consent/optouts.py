@@ -14,6 +14,7 @@ class Purpose(StrEnum):
     ALL = "all"
     ADVERTISING = "advertising"
     VISITS = "visits"  # return visits and surveys
+    REMINDERS = "reminders"  # maintenance, inspection, appointments
 
 
 class Channel(StrEnum):
@@ -32,6 +33,7 @@ class OptOutSource(StrEnum):
     LINK = "link"
     TEXT_REPLY = "text_reply"
     IMPORT = "import"
+    LIST = "list"  # stood on a do-not-call list that holds everywhere
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -141,6 +141,7 @@ _PURPOSES: Final = {
     **dict.fromkeys(("全部", "所有", "all"), Purpose.ALL.value),
     **dict.fromkeys(("广告", "营销", "推广", "advertising", "marketing"), Purpose.ADVERTISING.value),
     **dict.fromkeys(("回访", "调查", "visits", "survey"), Purpose.VISITS.value),
+    **dict.fromkeys(("提醒", "保养提醒", "reminders", "reminder"), Purpose.REMINDERS.value),
 }
 _CHANNELS: Final = {
     **dict.fromkeys(("全部", "所有", "all"), Channel.ALL.value),

@@ -30,3 +30,5 @@ class Contact:
     since: datetime
     #: When it stopped being this customer's (moved to somebody else); None: it still is.
     ended_at: datetime | None = None
+    #: Since when it is known that somebody else answers there.
+    wrong_since: datetime | None = None

@@ -120,6 +120,8 @@ contacts = Table(
     Column("since", Utc, nullable=False),
     #: When it stopped being this customer's; the row stays as history.
     Column("ended_at", Utc),
+    #: Somebody else answered there: it is dialed no more until somebody says that it is right.
+    Column("wrong_since", Utc),
     Index("ix_contacts_number", "number"),
 )
 

@@ -42,6 +42,7 @@ STAYS: dict[str, str] = {
                 "told_by_name",
                 "made_by_name",
             ),
+            *("withdrawn_by_name", "on_by_name", "removed_by_name"),
             *("replied_by_name", "exception_by_name", "drafted_by_name", "approved_by_name", "begun_by_name"),
             *("ended_by_name", "undone_by", "advisor", "cases.corrective_owner", "report_recipients.name"),
             *("holds.placed_by", "holds.released_by", "audit.actor_name", "calls.agent_id"),

@@ -149,7 +149,7 @@ async def test_c07_a_restricted_person_is_not_contacted(office: Office) -> None:
     assert isinstance(book, PrivacyBook)
     await book.carry_out_approved()  # where the answer did not wait for the end of the work, this does
     told = office.database.read_now(lambda connection: optouts.optouts_of(connection, NUMBER))
-    assert {one.purpose.value for one in told} == {"advertising", "visits"}
+    assert {one.purpose.value for one in told} == {"advertising", "visits", "reminders"}
     register_of = metadata.tables["record_changes"]
     changes = office.database.read_now(lambda connection: connection.execute(register_of.select()).all())
     assert [row.new for row in changes if row.field == "secrecy"] == ["restricted"], (

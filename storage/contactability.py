@@ -1,0 +1,153 @@
+"""What is known of one person and one number, gathered for `crm.consent.contactability`: look-ups by key, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Connection, func, or_, select
+
+from crm.consent.contactability import Facts
+from crm.consent.optouts import Channel, Purpose
+from crm.records.vehicles import VehicleState
+from storage import suppressions
+from storage.cases import stops_contact
+from storage.consents import consents_of, switches_of
+from storage.customers import contacts_of
+from storage.do_not_call import listings
+from storage.optouts import optouts_of
+from storage.tables.calls import calls
+from storage.tables.records import vehicles
+from telephony.calls import Direction
+from telephony.numbers import zones_of
+
+#: Calls so old count for no day and no distance.
+_CALLS_SINCE: Final = timedelta(days=3)
+#: A talk so old keeps nobody away.
+_TALKS_SINCE: Final = timedelta(days=31)
+#: An open call so old is a row nobody closed, not a talk.
+_LONGEST_CALL: Final = timedelta(hours=12)
+#: Numbers of one person that are looked at; the house's longest record has a handful.
+_MOST_NUMBERS: Final = 20
+
+
+def facts_of(
+    connection: Connection,
+    *,
+    customer_id: str,
+    number: str | None,
+    purpose: Purpose,
+    channel: Channel,
+    now: datetime,
+    house: ZoneInfo,
+    key: bytes,
+    vehicle_id: str | None = None,
+    lists: Collection[str] = (),
+    agent_reserved: bool = False,
+) -> Facts:
+    """What is known of a customer and one of his numbers (E.164; None: he has none).
+
+    `house` is the house's zone, for numbers that say none or several; `key` finds the wishes of people who were erased;
+    `lists` are the do-not-call lists a campaign names beside those that hold everywhere.
+    """
+    own = contacts_of(connection, customer_id)[:_MOST_NUMBERS]
+    numbers = sorted({one.number for one in own} | ({number} if number else set()))
+    wrong = next((one.wrong_since for one in own if one.number == number), None)
+    told = (
+        [*optouts_of(connection, number), *suppressions.of_number(connection, key, number)] if number else []
+    )
+    recent = _recent(connection, customer_id, numbers, now)
+    return Facts(
+        purpose=purpose,
+        channel=channel,
+        number=number,
+        zones=_zones(number, house),
+        vehicle_id=vehicle_id,
+        wrong_since=wrong,
+        optouts=tuple(told),
+        listings=tuple(listings(connection, number, named=lists)) if number else (),
+        consents=tuple(consents_of(connection, customer_id)),
+        switches=tuple(switches_of(connection, customer_id)),
+        vehicle_gone=_gone(connection, vehicle_id),
+        open_case=stops_contact(connection, [customer_id]).get(customer_id),
+        call_under_way=next((row.id for row in recent if _under_way(row, number, now)), None),
+        agent_reserved=agent_reserved,
+        talked_at=_talked_at(connection, customer_id, numbers, now),
+        calls_to_number=tuple(row.started_at for row in recent if _to(row) and row.number == number),
+        calls_to_person=tuple(row.started_at for row in recent if _to(row)),
+    )
+
+
+def _recent(connection: Connection, customer_id: str, numbers: Sequence[str], now: datetime) -> Sequence[Any]:
+    """Calls of the last days with the person, whoever called."""
+    rows = connection.execute(
+        select(
+            calls.c.id,
+            calls.c.number,
+            calls.c.direction,
+            calls.c.started_at,
+            calls.c.ended_at,
+            calls.c.refused_by,
+        )
+        .where(
+            or_(calls.c.number.in_(numbers), calls.c.customer_id == customer_id),
+            calls.c.started_at > now - _CALLS_SINCE,
+            calls.c.started_at <= now,
+        )
+        .order_by(calls.c.started_at.desc())
+        .limit(100)
+    )
+    return rows.all()
+
+
+def _to(row: Any) -> bool:
+    """A call of ours that left the house; one our own fences refused did not."""
+    return row.direction == Direction.OUTBOUND and row.refused_by is None
+
+
+def _under_way(row: Any, number: str | None, now: datetime) -> bool:
+    return row.number == number and row.ended_at is None and row.started_at > now - _LONGEST_CALL
+
+
+def _talked_at(
+    connection: Connection, customer_id: str, numbers: Sequence[str], now: datetime
+) -> datetime | None:
+    """End of the latest talk with the person."""
+    latest: datetime | None = connection.execute(
+        select(func.max(calls.c.ended_at)).where(
+            or_(calls.c.number.in_(numbers), calls.c.customer_id == customer_id),
+            calls.c.started_at > now - _TALKS_SINCE,
+            calls.c.connected_at.is_not(None),
+            calls.c.ended_at <= now,
+        )
+    ).scalar_one_or_none()
+    return latest
+
+
+def _gone(connection: Connection, vehicle_id: str | None) -> str | None:
+    if vehicle_id is None:
+        return None
+    state = connection.execute(
+        select(vehicles.c.state).where(vehicles.c.id == vehicle_id)
+    ).scalar_one_or_none()
+    return None if state in (None, VehicleState.OWNED) else str(state)
+
+
+def _zones(number: str | None, house: ZoneInfo) -> tuple[ZoneInfo, ...]:
+    """Every zone the person may be in: what the digits say; the house's too where they say none, or several."""
+    said = _known_zones(number or "")
+    return said if len(said) == 1 else tuple(dict.fromkeys((*said, house)))
+
+
+@lru_cache(maxsize=4096)
+def _known_zones(number: str) -> tuple[ZoneInfo, ...]:
+    found = []
+    for name in zones_of(number):
+        try:
+            found.append(ZoneInfo(name))
+        except (ZoneInfoNotFoundError, ValueError):
+            continue
+    return tuple(found)
