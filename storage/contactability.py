@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, func, or_, select
 
+from campaigns.attempts import GIVEN_BACK, AttemptOutcome
 from crm.consent.contactability import Facts
 from crm.consent.optouts import Channel, Purpose
 from crm.records.vehicles import VehicleState
@@ -20,6 +21,7 @@ from storage.customers import contacts_of
 from storage.do_not_call import listings
 from storage.optouts import optouts_of
 from storage.tables.calls import calls
+from storage.tables.campaigns import dial_attempts
 from storage.tables.records import vehicles
 from telephony.calls import Direction
 from telephony.numbers import zones_of
@@ -30,6 +32,8 @@ _CALLS_SINCE: Final = timedelta(days=3)
 _TALKS_SINCE: Final = timedelta(days=31)
 #: An open call so old is a row nobody closed, not a talk.
 _LONGEST_CALL: Final = timedelta(hours=12)
+#: Outcomes of a try that rang nobody's telephone: it counts for no cap and no distance.
+_NEVER_RANG: Final = frozenset(GIVEN_BACK)
 #: Numbers of one person that are looked at; the house's longest record has a handful.
 _MOST_NUMBERS: Final = 20
 
@@ -56,10 +60,16 @@ def facts_of(
     own = contacts_of(connection, customer_id)[:_MOST_NUMBERS]
     numbers = sorted({one.number for one in own} | ({number} if number else set()))
     wrong = next((one.wrong_since for one in own if one.number == number), None)
-    told = (
-        [*optouts_of(connection, number), *suppressions.of_number(connection, key, number)] if number else []
-    )
+    # What somebody said on one of his telephones holds for all of them.
+    told = [
+        wish
+        for one in numbers
+        for wish in (*optouts_of(connection, one), *suppressions.of_number(connection, key, one))
+    ]
     recent = _recent(connection, customer_id, numbers, now)
+    tries = _tries(connection, numbers, now)
+    never = {row.id for row in tries if row.outcome in _NEVER_RANG}
+    ours = [row for row in recent if _to(row) and row.id not in never]
     return Facts(
         purpose=purpose,
         channel=channel,
@@ -75,9 +85,10 @@ def facts_of(
         open_case=stops_contact(connection, [customer_id]).get(customer_id),
         call_under_way=next((row.id for row in recent if _under_way(row, number, now)), None),
         agent_reserved=agent_reserved,
+        abandoned_at=max((row.answered_at for row in tries if _left_alone(row, number)), default=None),
         talked_at=_talked_at(connection, customer_id, numbers, now),
-        calls_to_number=tuple(row.started_at for row in recent if _to(row) and row.number == number),
-        calls_to_person=tuple(row.started_at for row in recent if _to(row)),
+        calls_to_number=tuple(row.started_at for row in ours if row.number == number),
+        calls_to_person=tuple(row.started_at for row in ours),
     )
 
 
@@ -101,6 +112,23 @@ def _recent(connection: Connection, customer_id: str, numbers: Sequence[str], no
         .limit(100)
     )
     return rows.all()
+
+
+def _tries(connection: Connection, numbers: Sequence[str], now: datetime) -> Sequence[Any]:
+    """Campaigns' tries at these numbers, as long as an abandoned one keeps a machine away at most."""
+    rows = connection.execute(
+        select(
+            dial_attempts.c.id,
+            dial_attempts.c.number,
+            dial_attempts.c.outcome,
+            dial_attempts.c.answered_at,
+        ).where(dial_attempts.c.number.in_(numbers), dial_attempts.c.intent_at > now - _TALKS_SINCE)
+    )
+    return rows.all()
+
+
+def _left_alone(row: Any, number: str | None) -> bool:
+    return row.number == number and row.outcome == AttemptOutcome.ABANDONED and row.answered_at is not None
 
 
 def _to(row: Any) -> bool:

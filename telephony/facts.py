@@ -62,6 +62,8 @@ class FactKind(StrEnum):
     RATING_ASKED = "rating_asked"  # the agent hung up and the customer is asked; data: queue
     RATED = "rated"  # data: rating (1 to 5)
     INTERRUPTED = "interrupted"  # data: why
+    MACHINE = "machine"  # an answering machine spoke, not a person
+    NO_SIGN = "no_sign"  # a dial ended and nothing had come back from the trunk
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

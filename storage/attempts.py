@@ -1,0 +1,398 @@
+"""Attempts: proposed, claimed before anything is dialed, and settled in the transaction that stores their call.
+
+The protocol is docs/dialing.md's: an attempt's row is committed, then its call's row, then the order is sent. What came
+of it follows the call log (`react_to_call`), which is complete whoever was away when it happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from access.ids import new_id
+from campaigns.attempts import Attempt, AttemptId, AttemptOutcome, AttemptState, Evidence, judged
+from campaigns.campaigns import CONTACT_PURPOSE, Campaign, CampaignState, Mode
+from campaigns.retries import decide
+from campaigns.targets import Target, TargetState
+from crm.consent.contactability import Answer, Policy, Rule, may_contact, when
+from crm.consent.optouts import Channel, Purpose
+from crm.contacts.contacts import ContactState
+from storage import campaign_targets, campaigns
+from storage.contactability import facts_of
+from storage.customers import contacts_of, mark_number
+from storage.tables.campaigns import campaign_targets as targets
+from storage.tables.campaigns import campaigns as campaign_table
+from storage.tables.campaigns import dial_attempts as attempts
+from storage.tables.contacts import due_contacts
+from telephony.calls import Call, Direction
+from telephony.facts import Fact, FactKind, Source
+
+#: What nobody but a person can change ends a target; the rest is looked at again.
+_FINAL: Final = frozenset({Rule.NO_NUMBER, Rule.WRONG_NUMBER, Rule.OPTED_OUT, Rule.LISTED, Rule.VEHICLE_GONE})
+#: A rule that a person may lift any day is asked again so often.
+_LOOK_AGAIN: Final = timedelta(hours=4)
+_SOURCES: Final = frozenset({Source.AMI, Source.CEL, Source.CDR})
+
+
+class Verdict(StrEnum):
+    """What is to become of a target whose moment has come."""
+
+    DIAL = "dial"
+    WAIT = "wait"
+    DONE = "done"  # its task is done already
+    WITHDRAW = "withdraw"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class House:
+    """What the house allows, and where it is."""
+
+    zone: ZoneInfo
+    policies: Mapping[Purpose, Policy]
+    #: Finds the wishes of people who were erased.
+    key: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """A target, and what is to be done with it at a moment."""
+
+    target: Target
+    verdict: Verdict
+    at: datetime
+    number: str = ""
+    #: Contactability's answer for the number.
+    answer: Mapping[str, Any] = field(default_factory=dict)
+    #: For one that waits: until when.
+    due_at: datetime | None = None
+    why: Mapping[str, Any] = field(default_factory=dict)
+
+
+def attempt_from(row: RowMapping) -> Attempt:
+    """The value of a row of `dial_attempts`."""
+    plain = {name: row[name] for name in Attempt.__slots__}
+    return Attempt(
+        **{
+            **plain,
+            "id": AttemptId(row["id"]),
+            "state": AttemptState(row["state"]),
+            "outcome": AttemptOutcome(row["outcome"]) if row["outcome"] else None,
+        }
+    )
+
+
+def propose(
+    connection: Connection,
+    campaign: Campaign,
+    house: House,
+    now: datetime,
+    limit: int,
+    *,
+    but: Collection[str] = (),
+    agent_reserved: bool = False,
+) -> list[Proposal]:
+    """What is to become of the next targets of a campaign, until `limit` of them may be dialed. Only reads."""
+    found: list[Proposal] = []
+    dial = 0
+    for target in campaign_targets.due(connection, campaign.id, now, limit * 3 + 10, but=but):
+        proposal = _proposal(connection, campaign, target, house, now, agent_reserved=agent_reserved)
+        found.append(proposal)
+        dial += proposal.verdict is Verdict.DIAL
+        if dial >= limit:
+            break
+    return found
+
+
+def _proposal(
+    connection: Connection,
+    campaign: Campaign,
+    target: Target,
+    house: House,
+    now: datetime,
+    *,
+    agent_reserved: bool,
+) -> Proposal:
+    if target.expires_at <= now:
+        return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why={"why": "expired"})
+    if target.contact_id is not None and (ended := _contact_over(connection, target.contact_id)):
+        return Proposal(target=target, verdict=Verdict.DONE, at=now, why={"why": "contact", "result": ended})
+    numbers = [one.number for one in contacts_of(connection, target.customer_id) if one.wrong_since is None]
+    turn = target.turn % len(numbers) if numbers else 0
+    purpose = CONTACT_PURPOSE[campaign.purpose]
+    policy = house.policies[purpose]
+    refused: list[tuple[datetime | None, Answer]] = []
+    for number in (*numbers[turn:], *numbers[:turn]) if numbers else (None,):
+        facts = facts_of(
+            connection,
+            customer_id=target.customer_id,
+            number=number,
+            purpose=purpose,
+            channel=Channel.CALL,
+            now=now,
+            house=house.zone,
+            key=house.key,
+            vehicle_id=target.vehicle_id,
+            lists=campaign.rules.lists,
+            agent_reserved=agent_reserved,
+        )
+        answer = may_contact(facts, policy, now)
+        if answer.allowed and number is not None:
+            return Proposal(
+                target=target, verdict=Verdict.DIAL, at=now, number=number, answer=answer.to_json()
+            )
+        refused.append((when(facts, policy, now), answer))
+    return _refusal(target, refused, now)
+
+
+def _refusal(target: Target, refused: Sequence[tuple[datetime | None, Answer]], now: datetime) -> Proposal:
+    """No number of his may be called now: when the first may, or that none ever will by itself."""
+    timed = [(until, answer) for until, answer in refused if until is not None]
+    if timed:
+        until, answer = min(timed, key=lambda one: one[0])
+        return Proposal(
+            target=target, verdict=Verdict.WAIT, at=now, due_at=max(until, now), why=_why(answer, until)
+        )
+    rules = [answer.first.rule for _, answer in refused if answer.first is not None]
+    answer = refused[0][1]
+    if all(rule in _FINAL for rule in rules):
+        return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why=_why(answer, None))
+    return Proposal(
+        target=target, verdict=Verdict.WAIT, at=now, due_at=now + _LOOK_AGAIN, why=_why(answer, None)
+    )
+
+
+def _why(answer: Answer, until: datetime | None) -> dict[str, Any]:
+    first = answer.first
+    return {
+        "rule": "" if first is None else first.rule.value,
+        "evidence": {} if first is None else dict(first.evidence),
+        "until": None if until is None else until.isoformat(),
+    }
+
+
+def _contact_over(connection: Connection, contact_id: str) -> str:
+    """What came of the contact a target is about; empty while it is open."""
+    row = connection.execute(
+        select(due_contacts.c.state, due_contacts.c.result).where(due_contacts.c.id == contact_id)
+    ).one_or_none()
+    if row is None:
+        return "gone"
+    return str(row.result or "closed") if row.state == ContactState.CLOSED else ""
+
+
+def claim(
+    connection: Connection, campaign_id: str, proposals: Sequence[Proposal], *, node: str, now: datetime
+) -> list[Attempt]:
+    """Do what was proposed, each only where nothing has changed since; gives the attempts to send.
+
+    At most one attempt is open for a number and for a customer, over all campaigns and nodes: whoever comes second
+    finds his target waiting for a minute. A campaign that was paused meanwhile claims nothing.
+    """
+    locked = select(campaign_table.c.state, campaign_table.c.mode).where(campaign_table.c.id == campaign_id)
+    if connection.dialect.name == "postgresql":
+        locked = locked.with_for_update(read=True)
+    row = connection.execute(locked).one_or_none()
+    running = row is not None and row.state == CampaignState.RUNNING
+    agentless = row is not None and row.mode == Mode.AGENTLESS
+    claimed: list[Attempt] = []
+    for one in proposals:
+        target = one.target
+        if one.verdict is Verdict.DIAL:
+            if running and (attempt := _claim(connection, one, node, now, agentless=agentless)) is not None:
+                claimed.append(attempt)
+        elif one.verdict is Verdict.WAIT and one.due_at is not None:
+            campaign_targets.wait(connection, target.id, due_at=one.due_at, why=one.why, now=now)
+        else:
+            state = TargetState.DONE if one.verdict is Verdict.DONE else TargetState.WITHDRAWN
+            campaign_targets.end(connection, target.id, state, why=one.why, now=now)
+    return claimed
+
+
+def _claim(
+    connection: Connection, one: Proposal, node: str, now: datetime, *, agentless: bool
+) -> Attempt | None:
+    target = one.target
+    since = connection.execute(
+        select(func.count()).where(
+            attempts.c.customer_id == target.customer_id, attempts.c.intent_at > one.at
+        )
+    ).scalar_one()
+    if since:
+        return None  # somebody called him since he was asked about
+    taken = (
+        update(targets)
+        .where(
+            targets.c.id == target.id,
+            targets.c.state == TargetState.WAITING,
+            targets.c.due_at == target.due_at,
+        )
+        .values(state=TargetState.DIALING, why={})
+    )
+    if connection.execute(taken).rowcount != 1:
+        return None
+    no = target.tries + 1
+    sent = connection.execute(
+        select(func.max(attempts.c.send)).where(attempts.c.target_id == target.id, attempts.c.no == no)
+    ).scalar_one_or_none()
+    attempt = Attempt(
+        id=AttemptId(new_id(now)),
+        campaign_id=target.campaign_id,
+        target_id=target.id,
+        customer_id=target.customer_id,
+        no=no,
+        send=(sent or 0) + 1,
+        number=one.number,
+        node=node,
+        state=AttemptState.INTENT,
+        intent_at=now,
+        agentless=agentless,
+        answer=one.answer,
+    )
+    engine = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = engine.insert(attempts).values(
+        **{name: getattr(attempt, name) for name in Attempt.__slots__ if name != "answer"},
+        answer=dict(attempt.answer),
+        open_number=attempt.number,
+        open_customer=attempt.customer_id,
+    )
+    new = connection.execute(row.on_conflict_do_nothing().returning(attempts.c.id)).scalar_one_or_none()
+    if new is not None:
+        return attempt
+    busy: dict[str, Any] = {"rule": Rule.IN_CONTACT.value, "evidence": {}, "until": None}
+    connection.execute(
+        update(targets)
+        .where(targets.c.id == target.id)
+        .values(state=TargetState.WAITING, due_at=now + timedelta(minutes=1), why=busy)
+    )
+    return None
+
+
+def submitted(connection: Connection, attempt_ids: Sequence[str]) -> None:
+    """The switch has taken the orders."""
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id.in_(list(attempt_ids)), attempts.c.state == AttemptState.INTENT)
+        .values(state=AttemptState.SUBMITTED)
+    )
+
+
+def get(connection: Connection, attempt_id: str, *, lock: bool = False) -> Attempt | None:
+    """One attempt by its id, which is its call's."""
+    wanted = select(attempts).where(attempts.c.id == attempt_id)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).mappings().one_or_none()
+    return None if row is None else attempt_from(row)
+
+
+def open_attempts(connection: Connection, *, campaign_id: str | None = None) -> list[Attempt]:
+    """Attempts that may still ring somewhere, the oldest first."""
+    wanted = select(attempts).where(attempts.c.open_number.is_not(None)).order_by(attempts.c.id)
+    if campaign_id is not None:
+        wanted = wanted.where(attempts.c.campaign_id == campaign_id)
+    return [attempt_from(row) for row in connection.execute(wanted).mappings()]
+
+
+def of_target(connection: Connection, target_id: str) -> list[Attempt]:
+    """A target's attempts, the first first."""
+    rows = connection.execute(
+        select(attempts).where(attempts.c.target_id == target_id).order_by(attempts.c.id)
+    ).mappings()
+    return [attempt_from(row) for row in rows]
+
+
+def give_back(connection: Connection, attempt_ids: Sequence[str], *, reason: str, now: datetime) -> int:
+    """Attempts that are proved not to have been sent: their targets wait again, as if nothing had been. Gives how many.
+
+    Only for those still in `intent`: whoever sends one takes it out of that state first.
+    """
+    given = 0
+    for attempt_id in attempt_ids:
+        attempt = get(connection, attempt_id, lock=True)
+        if attempt is not None and attempt.state is AttemptState.INTENT:
+            over = replace(
+                attempt,
+                state=AttemptState.NOT_DIALED,
+                outcome=AttemptOutcome.NOT_DIALED,
+                reason=reason,
+                ended_at=now,
+            )
+            settle(connection, attempt, over, now)
+            given += 1
+    return given
+
+
+def orphans(connection: Connection, before: datetime, known: Collection[str]) -> list[str]:
+    """Attempts of before a moment that were never sent: no call of theirs was ever opened. `known`: calls that were."""
+    return [
+        attempt.id
+        for attempt in open_attempts(connection)
+        if attempt.state is AttemptState.INTENT and attempt.intent_at < before and attempt.id not in known
+    ]
+
+
+def react_to_call(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
+    """What a change of a call makes of its attempt and its target, in the same transaction (`storage.journal`)."""
+    if after.direction is not Direction.OUTBOUND:
+        return
+    attempt = get(connection, after.id, lock=True)
+    if attempt is None:
+        return
+    news = judged(attempt, after, evidence_in(facts))
+    moment = after.ended_at or (facts[-1].at if facts else after.started_at)
+    if news != attempt:
+        settle(connection, attempt, news, moment)
+
+
+def evidence_in(facts: Sequence[Fact]) -> Evidence:
+    """What facts of a call show of its attempt."""
+    kinds = {fact.kind for fact in facts}
+    return Evidence(
+        dialed=any(fact.source in _SOURCES for fact in facts),
+        silent=FactKind.NO_SIGN in kinds,
+        machine=FactKind.MACHINE in kinds,
+        interrupted=next(
+            (str(fact.data.get("why") or "") for fact in facts if fact.kind is FactKind.INTERRUPTED), ""
+        ),
+        refused=next(
+            (str(fact.data.get("unplaced") or "") for fact in facts if fact.data.get("unplaced")), ""
+        )[:64],
+    )
+
+
+def settle(connection: Connection, before: Attempt, after: Attempt, now: datetime) -> None:
+    """Write what is known of an attempt now; the first end of it moves its target on, in the same transaction."""
+    over = not after.is_open
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.id == after.id)
+        .values(
+            state=after.state,
+            outcome=after.outcome,
+            dialed=after.dialed,
+            silent=after.silent,
+            machine=after.machine,
+            cause=after.cause,
+            reason=after.reason[:64],
+            agent_id=after.agent_id,
+            answered_at=after.answered_at,
+            connected_at=after.connected_at,
+            ended_at=after.ended_at,
+            **({"open_number": None, "open_customer": None} if over else {}),
+        )
+    )
+    if not over or not before.is_open:
+        return
+    target = campaign_targets.get(connection, after.target_id, lock=True)
+    if target is None or target.state is not TargetState.DIALING:
+        return
+    rules = campaigns.get(connection, after.campaign_id).rules
+    decision = decide(target, after, rules, now)
+    campaign_targets.write(connection, decision.target)
+    if decision.wrong_number:
+        mark_number(connection, after.customer_id, after.number, now, wrong=True)
