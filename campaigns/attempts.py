@@ -69,6 +69,9 @@ GIVEN_BACK: Final = frozenset(
 #: Outcomes that tell of the trunk's health: nothing came back, or there was no room.
 TRUNK_FAILED: Final = frozenset({AttemptOutcome.NO_TRUNK, AttemptOutcome.CONGESTION})
 
+#: The reason of an attempt that our own fences did not let out.
+FENCE: Final = "fence"
+
 #: Q.850 causes (ITU-T Q.850, table 1).
 _INVALID: Final = frozenset({1, 2, 3, 22, 28})
 _BUSY: Final = frozenset({17})
@@ -97,8 +100,8 @@ class Attempt:
     outcome: AttemptOutcome | None = None
     #: A channel of it was seen, by an event or in a file.
     dialed: bool = False
-    #: The switch was watched all the while, and the far side gave no sign: no ringing, no voice, no word why.
-    silent: bool = False
+    #: The far side gave a sign (ringing, a refusal), or may have given one while nobody watched.
+    rang: bool = False
     #: Detection called the answering voice a machine's.
     machine: bool = False
     #: A menu speaks to the customer, no agent.
@@ -127,8 +130,10 @@ class Evidence:
 
     #: A channel that the switch or its files tell of.
     dialed: bool = False
-    #: Whoever placed it watched it to its end, and nothing came back from the trunk.
-    silent: bool = False
+    #: The far side gave a sign, or nobody watched.
+    rang: bool = False
+    #: The switch itself told the end as it happened; a file tells it without the ringing.
+    watched: bool = False
     #: Detection called the answering voice a machine's.
     machine: bool = False
     #: Why the call's end was not seen (`telephony.reconciliation`); empty where it was seen.
@@ -145,7 +150,7 @@ def judged(attempt: Attempt, call: Call, evidence: Evidence) -> Attempt:
     known = replace(
         attempt,
         dialed=attempt.dialed or evidence.dialed,
-        silent=attempt.silent or evidence.silent,
+        rang=attempt.rang or evidence.rang,
         machine=attempt.machine or evidence.machine,
         cause=call.cause if call.cause is not None else attempt.cause,
         reason=evidence.refused or evidence.interrupted or attempt.reason,
@@ -186,10 +191,11 @@ def _ended(attempt: Attempt, call: Call, evidence: Evidence) -> tuple[AttemptSta
         met = call.connected_at is not None or (attempt.agentless and call.flow is not None)
         return AttemptState.ENDED, AttemptOutcome.HUMAN if met else AttemptOutcome.ABANDONED
     if not attempt.dialed:
-        return AttemptState.NOT_DIALED, AttemptOutcome.NOT_DIALED
+        fenced = attempt.reason == FENCE
+        return AttemptState.NOT_DIALED, AttemptOutcome.FENCED if fenced else AttemptOutcome.NOT_DIALED
     if call.outcome is Outcome.REFUSED and call.refused_by:
         return AttemptState.ENDED, AttemptOutcome.FENCED
-    return AttemptState.ENDED, outcome_of(attempt.cause, silent=attempt.silent)
+    return AttemptState.ENDED, outcome_of(attempt.cause, silent=evidence.watched and not attempt.rang)
 
 
 def outcome_of(cause: int | None, *, silent: bool) -> AttemptOutcome:

@@ -43,6 +43,7 @@ def limits(options: RetentionOptions, now: datetime) -> Iterator[tuple[Kind, dat
         "cases": options.cases_days,
         "responses": options.responses_days,
         "contacts": options.contacts_days,
+        "targets": options.contacts_days,
         "appointments": options.appointments_days,
         "tasks": options.tasks_days,
         "links": options.links_days,

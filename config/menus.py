@@ -24,6 +24,8 @@ SHIPPED_FLOWS = Path(__file__).parent / "ivr"
 SHIPPED_PROMPTS = Path(__file__).parent / "prompts"
 #: The flow of callers who leave a queue by key.
 QUEUE_EXIT = "leaving"
+#: Flows that campaigns may name begin with this.
+CAMPAIGN = "campaign_"
 #: The flow of callers whose agent has hung up.
 RATING = "rating"
 
@@ -66,6 +68,10 @@ def load_menus(settings: Settings) -> Menus:
 
     wanted = settings.telephony.hotline.numbers
     flows = {name: load(name) for name in dict.fromkeys(wanted.values())}
+    outbound = {
+        path.stem: load(path.stem, why="its name says that campaigns use it")
+        for path in sorted(folder.glob(f"{CAMPAIGN}*.yaml"))
+    }
     leaving = {queue: load(QUEUE_EXIT, queue) for queue in settings.telephony.queues}
     rating = (
         load(RATING, why="telephony.rating.enabled wants it") if settings.telephony.rating.enabled else None
@@ -80,6 +86,7 @@ def load_menus(settings: Settings) -> Menus:
         default=next(iter(loaded.values())),
         leaving={queue: flow for queue, flow in leaving.items() if flow is not None},
         rating=rating,
+        outbound={name: flow for name, flow in outbound.items() if flow is not None},
     )
 
 
@@ -105,7 +112,7 @@ def menu_words(menus: Menus) -> MenuWords:
     """What each key of each menu is called on the agents' page, by the titles of the flows."""
     words: dict[tuple[str, str], dict[str, Mapping[str, str]]] = {}
     rating = [menus.rating] if menus.rating else []
-    for flow in (*menus.leaving.values(), *rating, *menus.numbers.values()):
+    for flow in (*menus.leaving.values(), *rating, *menus.outbound.values(), *menus.numbers.values()):
         for name, step in flow.nodes.items():
             keys: dict[str, str] = {}
             if isinstance(step, Menu):

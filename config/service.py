@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection
@@ -50,6 +51,7 @@ from config.books.surveys import SurveyBook
 from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks
 from config.desk import HouseDesk
+from config.dialing import Dialing, DialLine, HouseOutbound
 from config.disk import full_disks, reserve
 from config.due_ticks import DueTicks
 from config.duplicate_ticks import DuplicateTicks
@@ -81,6 +83,7 @@ from ivr.asterisk.server import AgiServer, Door
 from ivr.host import Host
 from ivr.ports import Ports
 from storage import (
+    attempts,
     audit,
     calls,
     hooks,
@@ -201,6 +204,7 @@ class Service:
             self.call_tasks.react_to_call,
             told.react_to_call,
             audit.react_to_choice,
+            attempts.react_to_call,
         ):
             self.journal.react(reaction)
         self.journal.watch(self._calls_changed)
@@ -219,7 +223,13 @@ class Service:
             last_boot="",
             clock=self.clock,
         )
-        self.switch = AsteriskSwitch(self.link, self.clock, unplaced=self._unplaced)
+        self.switch = AsteriskSwitch(
+            self.link,
+            self.clock,
+            unplaced=self._unplaced,
+            not_out=lambda out: self.dialing.not_out(out),
+            plus=phone.trunk.number_format == "e164",
+        )
         self.living = LivingChannels(lambda: self.link.is_ready, self.switch.channels)
         self.importer = Importer(self.journal, self.database, folder=self.layout.log, clock=self.clock)
         self.reconciler = Reconciler(self.journal, self.database, options=phone, clock=self.clock)
@@ -261,6 +271,24 @@ class Service:
             targets=self._targets,
             owner_of=self.agents.owner_of,
         )
+        self.dialing = Dialing(
+            settings,
+            self.database,
+            self.journal,
+            self.clock,
+            house=attempts.House(
+                zone=ZoneInfo(settings.calendar.zone),
+                policies=settings.crm.contactability.policies(settings.calendar.holidays),
+                key=keep_key(settings.data),
+            ),
+            line=DialLine(
+                ready=lambda: self.link.is_ready,
+                live_calls=self.journal.live_calls,
+                call_out=self.switch.call_out,
+            ),
+            pace=self.control.pace,
+        )
+        self.journal.watch(self.dialing.calls_changed)
         self._phones: frozenset[str] = frozenset()
         self.returning = Returning(
             control=self.control,
@@ -292,6 +320,7 @@ class Service:
                 texts=NoTexts(),
                 appointments=HouseAppointments(self.database, self.hours, settings.crm.appointments),
                 surveys=HouseSurveys(self.database, self.hours, prompts.has),
+                outbound=HouseOutbound(self.database),
             ),
             journal=menus.SafeJournal(self.journal),
             book=prompts,
@@ -479,6 +508,7 @@ class Service:
         self.appointments = AppointmentTicks(self.database, self.clock, self.hours, settings.crm.appointments)
         self.ticks.every(60, "appointments", self.appointments.look)
         self.ticks.every(10, "cases", self.cases.look)
+        self.ticks.every(5, "campaigns", self.dialing.look)
         self.due = DueTicks(self.database, self.clock, self.hours)
         self.ticks.every(60, "due", self.due.look)
         self.report_ticks = ReportTicks(
@@ -540,6 +570,10 @@ class Service:
             stack.push_async_callback(self.agi.close, _DRAIN_SECONDS)
             self.ticks.start()
             stack.callback(self.ticks.stop)
+            dialing = asyncio.create_task(self.dialing.dialer.run(), name="dialer")
+            stack.push_async_callback(
+                _cancelled, dialing
+            )  # first of all: no new call while others finish (R29)
             log.info(
                 "serving",
                 action="service_started",
@@ -708,6 +742,7 @@ class Service:
                 lambda connection: calls.saw_boot(connection, self.journal.system, snapshot.boot, snapshot.at)
             )
             await self._import()
+            await self.dialing.unwatched()
             await self.reconciler.reconcile(snapshot)
             await self._learn_targets()
             await self.agents.reconcile(

@@ -20,6 +20,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from access.options import RetentionOptions
+from campaigns.options import CampaignOptions
 from crm.options import CrmOptions
 from ivr.options import IvrOptions
 from storage.database import with_connect_timeout
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     telephony: TelephonyOptions = TelephonyOptions()
     calendar: CalendarOptions = CalendarOptions()
     crm: CrmOptions = CrmOptions()
+    campaigns: CampaignOptions = CampaignOptions()
     ivr: IvrOptions = IvrOptions()
     storage: StorageOptions = StorageOptions()
     web: WebOptions = WebOptions()

@@ -88,6 +88,8 @@ class Menus:
     leaving: Mapping[str, Flow] = field(default_factory=dict)
     #: The flow after a talk; None: nobody is asked.
     rating: Flow | None = None
+    #: Flows of campaigns, by name.
+    outbound: Mapping[str, Flow] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -166,6 +168,9 @@ class Host:
         """Take one caller from his arrival to his route. Never raises for what callers or ports do."""
         arrival = line.arrival
         self.counts.calls += 1
+        if arrival.script == names.AGI_ATTEMPT:
+            await self._serve_called(line)
+            return
         flow = self._flow_of(arrival)
         if flow is None:
             self.counts.fallback += 1
@@ -207,6 +212,30 @@ class Host:
         unreadable = caller is None and not is_hidden(arrival.caller)
         opening = Opening(call_id=call.call_id, caller=caller, unreadable=unreadable)
         await self._walk(line, call, flow, opening, answer=True)
+
+    async def _serve_called(self, line: Line) -> None:
+        """A customer whom a campaign called has answered."""
+        arrival = line.arrival
+        try:
+            called = None
+            if self._ports.outbound is not None:
+                async with asyncio.timeout(QUESTION_SECONDS):
+                    called = await self._ports.outbound.called(arrival.subject)
+            flow = None if called is None else self.menus.outbound.get(called.flow)
+            if called is None or flow is None:
+                self.counts.fallback += 1
+                log.error("no flow for a campaign's call", action="ivr_refused", call=arrival.subject)
+                return
+            call = _Call(arrival, arrival.subject)
+            data = {"call_id": call.call_id, "flow": flow.name, "caller": "", "called": ""}
+            await self._journal.record(call.note(FactKind.IVR_STARTED, self._clock.now(), data))
+            opening = Opening(call_id=call.call_id, caller=called.number, language=called.language)
+            await self._walk(line, call, flow, opening, answer=False)
+        except (Unavailable, TimeoutError) as error:
+            self.counts.fallback += 1
+            log.error(
+                "campaign's call not served", action="ivr_fallback", call=arrival.subject, error=str(error)
+            )
 
     async def _serve_leaving(self, line: Line, flow: Flow) -> None:
         arrival = line.arrival

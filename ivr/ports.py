@@ -404,6 +404,24 @@ class Line(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Called:
+    """A customer whom a campaign called, and what speaks to him."""
+
+    flow: str
+    #: E.164.
+    number: str
+    #: The language he is known to speak, or None.
+    language: str | None
+
+
+class Outbound(Protocol):
+    """Calls of campaigns."""
+
+    async def called(self, call_id: str) -> Called | None:
+        """Whom this call reached; None where no campaign made it. Raises Unavailable."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ports:
     """Everything a host needs to answer the engine's questions."""
 
@@ -417,3 +435,5 @@ class Ports:
     appointments: Appointments | None = None
     #: None: a house that asks nothing by keypad.
     surveys: Surveys | None = None
+    #: None: a house that calls nobody by itself.
+    outbound: Outbound | None = None

@@ -27,6 +27,7 @@ from crm.contacts.contacts import ContactState
 from storage import campaign_targets, campaigns
 from storage.contactability import facts_of
 from storage.customers import contacts_of, mark_number
+from storage.tables.calls import calls
 from storage.tables.campaigns import campaign_targets as targets
 from storage.tables.campaigns import campaigns as campaign_table
 from storage.tables.campaigns import dial_attempts as attempts
@@ -290,6 +291,12 @@ def get(connection: Connection, attempt_id: str, *, lock: bool = False) -> Attem
     return None if row is None else attempt_from(row)
 
 
+def several(connection: Connection, attempt_ids: Sequence[str]) -> list[Attempt]:
+    """These attempts, as far as they exist."""
+    rows = connection.execute(select(attempts).where(attempts.c.id.in_(list(attempt_ids)))).mappings()
+    return [attempt_from(row) for row in rows]
+
+
 def open_attempts(connection: Connection, *, campaign_id: str | None = None) -> list[Attempt]:
     """Attempts that may still ring somewhere, the oldest first."""
     wanted = select(attempts).where(attempts.c.open_number.is_not(None)).order_by(attempts.c.id)
@@ -327,13 +334,18 @@ def give_back(connection: Connection, attempt_ids: Sequence[str], *, reason: str
     return given
 
 
-def orphans(connection: Connection, before: datetime, known: Collection[str]) -> list[str]:
-    """Attempts of before a moment that were never sent: no call of theirs was ever opened. `known`: calls that were."""
-    return [
-        attempt.id
-        for attempt in open_attempts(connection)
-        if attempt.state is AttemptState.INTENT and attempt.intent_at < before and attempt.id not in known
-    ]
+def orphans(connection: Connection, before: datetime) -> list[str]:
+    """Attempts of before a moment that were never sent: no call of theirs was ever opened."""
+    opened = select(calls.c.id).where(calls.c.id == attempts.c.id).exists()
+    rows = connection.execute(
+        select(attempts.c.id).where(
+            attempts.c.open_number.is_not(None),
+            attempts.c.state == AttemptState.INTENT,
+            attempts.c.intent_at < before,
+            ~opened,
+        )
+    )
+    return [row[0] for row in rows]
 
 
 def react_to_call(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
@@ -354,14 +366,13 @@ def evidence_in(facts: Sequence[Fact]) -> Evidence:
     kinds = {fact.kind for fact in facts}
     return Evidence(
         dialed=any(fact.source in _SOURCES for fact in facts),
-        silent=FactKind.NO_SIGN in kinds,
+        rang=FactKind.FAR_SIGN in kinds,
+        watched=any(fact.kind is FactKind.LEG_ENDED and fact.source is Source.AMI for fact in facts),
         machine=FactKind.MACHINE in kinds,
         interrupted=next(
             (str(fact.data.get("why") or "") for fact in facts if fact.kind is FactKind.INTERRUPTED), ""
         ),
-        refused=next(
-            (str(fact.data.get("unplaced") or "") for fact in facts if fact.data.get("unplaced")), ""
-        )[:64],
+        refused=next((str(fact.data["unplaced"]) for fact in facts if fact.data.get("unplaced")), "")[:64],
     )
 
 
@@ -375,7 +386,7 @@ def settle(connection: Connection, before: Attempt, after: Attempt, now: datetim
             state=after.state,
             outcome=after.outcome,
             dialed=after.dialed,
-            silent=after.silent,
+            rang=after.rang,
             machine=after.machine,
             cause=after.cause,
             reason=after.reason[:64],

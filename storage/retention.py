@@ -44,6 +44,7 @@ from storage.tables.appointments import (
     visit_credits,
 )
 from storage.tables.calls import call_facts, call_legs, calls, switch_calls
+from storage.tables.campaigns import campaign_targets, dial_attempts
 from storage.tables.cases import case_events, case_tasks, cases
 from storage.tables.contacts import contact_events, contact_reasons, contact_tries, due_contacts
 from storage.tables.links import links
@@ -165,6 +166,13 @@ def _keep_credits(connection: Connection, ids: Sequence[str]) -> None:
     )
 
 
+def _leave_targets(connection: Connection, ids: Sequence[str]) -> None:
+    """A campaign's target outlives the contact it was about where it is younger."""
+    connection.execute(
+        update(campaign_targets).where(campaign_targets.c.contact_id.in_(ids)).values(contact_id=None)
+    )
+
+
 #: What stays of a response is figures.
 _SAYS_WHO: Final = or_(
     responses.c.customer_id.is_not(None),
@@ -247,6 +255,15 @@ KINDS: Final[Mapping[str, Kind]] = {
                 (contact_tries, contact_tries.c.contact_id),
                 (contact_events, contact_events.c.contact_id),
             ),
+            first=_leave_targets,
+        ),
+        Kind(
+            name="targets",
+            table=campaign_targets,
+            key=campaign_targets.c.id,
+            moment=campaign_targets.c.closed_at,
+            held=_standing(campaign_targets.c.customer_id),
+            below=((dial_attempts, dial_attempts.c.target_id),),
         ),
         Kind(
             name="appointments",

@@ -63,7 +63,8 @@ class FactKind(StrEnum):
     RATED = "rated"  # data: rating (1 to 5)
     INTERRUPTED = "interrupted"  # data: why
     MACHINE = "machine"  # an answering machine spoke, not a person
-    NO_SIGN = "no_sign"  # a dial ended and nothing had come back from the trunk
+    #: A leg we dialed: it rings, is refused, or nobody watched; data: how (ringing, refused, unwatched)
+    FAR_SIGN = "far_sign"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

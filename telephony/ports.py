@@ -59,6 +59,7 @@ class Place(StrEnum):
     TRANSFER = "transfer"  # extension: a target
     CONFERENCE = "conference"  # extension: the room
     CONFERENCE_GUEST = "conference_guest"  # extension: a room that must still be in use
+    MENU = "menu"  # the menu of the campaign that called
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +111,23 @@ class Placing:
     ring_seconds: int = 30
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallOut:
+    """One call of a campaign, customer first: `number` is E.164 and has passed the fences."""
+
+    #: The attempt's id: of the call, of its channel and of its account on the switch.
+    call_id: str
+    #: The sending: no two orders to the switch have one name.
+    order: str
+    number: str
+    #: The number shown; empty: the trunk's.
+    caller_id: str
+    ring_seconds: int
+    #: Where the customer is served once he answers, and its extension.
+    place: Place
+    extension: str = ""
+
+
 class Switch(Protocol):
     """Orders to a switch. Each raises SwitchError; none is ever repeated by itself."""
 
@@ -145,6 +163,10 @@ class Switch(Protocol):
 
     async def place(self, placing: Placing) -> None:
         """Ring the agent, then dial the number. Returns once the switch has taken the order."""
+
+    async def call_out(self, out: CallOut) -> None:
+        """Dial a customer and send him to a place when he answers. Returns once the switch has taken the order, which
+        proves nothing about the call. Raises ActionUnknown where it may or may not have been taken."""
 
     async def invite(
         self, endpoint: str, place: Place, extension: str, *, call_id: str, channel_id: str

@@ -147,7 +147,7 @@ class AgiServer:
         """Raise OpeningRefused unless the dialplan signed this opening, now and for the first time."""
         now = self.clock.now()
         protocol.check_digest(opening, self.door.secret, now)
-        if opening.script not in (names.AGI_IVR, names.AGI_EXIT, names.AGI_RATING):
+        if opening.script not in (names.AGI_IVR, names.AGI_EXIT, names.AGI_RATING, names.AGI_ATTEMPT):
             raise OpeningRefused(f"there is no script {opening.script!r}")
         sign = (opening.script, opening.uniqueid, opening.epoch)
         if sign in self._used:

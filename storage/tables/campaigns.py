@@ -92,7 +92,7 @@ dial_attempts = Table(
     Column("state", String(16), nullable=False),
     Column("outcome", String(16)),
     Column("dialed", Boolean, nullable=False),
-    Column("silent", Boolean, nullable=False),
+    Column("rang", Boolean, nullable=False),
     Column("machine", Boolean, nullable=False),
     Column("agentless", Boolean, nullable=False),
     Column("cause", Integer),

@@ -156,11 +156,23 @@ def _dial_begin(name: str, get: Get, received: datetime) -> Fact | None:
     return _fact(FactKind.RINGING, name, get, received, {"queue": "", "endpoint": endpoint, "agent": ""})
 
 
+def _dial_state(name: str, get: Get, received: datetime) -> Fact | None:
+    """What we dialed ourselves, without a caller, rings at the far end."""
+    return None if get("Uniqueid") else _far_sign("ringing", name, get, received)
+
+
+def _far_sign(how: str, name: str, get: Get, received: datetime) -> Fact | None:
+    if side_of(get("DestChannel"))[0] is not Side.TRUNK:
+        return None
+    return _fact(FactKind.FAR_SIGN, name, get, received, {"how": how}, of="Dest")
+
+
 def _dial_end(name: str, get: Get, received: datetime) -> Fact | None:
     """A phone answered a caller, in a queue or rung directly, or somebody outside answered a phone;
     AgentConnect adds the queue and the agent."""
     if get("DialStatus") != "ANSWER":
-        return None
+        # Of a call that has no caller; where we gave up ourselves, no DialEnd is told (observed on 22.10.1).
+        return None if get("Uniqueid") else _far_sign("refused", name, get, received)
     side, endpoint = side_of(get("DestChannel"))
     caller, _ = side_of(get("Channel"))
     if caller is Side.PHONE and side is Side.TRUNK:
@@ -298,6 +310,7 @@ MAPPED: Final[Mapping[str, Mapper]] = {
     "Newstate": _new_state,
     "Hangup": _hangup,
     "DialBegin": _dial_begin,
+    "DialState": _dial_state,
     "DialEnd": _dial_end,
     "QueueCallerJoin": _queued,
     "QueueCallerLeave": _queue_left,

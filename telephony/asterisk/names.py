@@ -26,6 +26,7 @@ CONFERENCE_GUEST: Final = "careline-conference-guest"  # somebody invited; only 
 QUEUES: Final = "careline-queues"  # one extension a queue: enter it, and where to go afterwards
 QUEUE_EXIT: Final = "careline-queue-exit"  # keys that take a waiting caller out of the queue
 PHONES: Final = "careline-phones"  # one extension a phone
+ATTEMPT: Final = "careline-attempt"  # a call of a campaign was answered; extension: what serves the customer
 RATING: Final = "careline-rating"  # the agent hung up first; one extension a queue whose callers are asked
 
 TAG: Final = "careline-tag"  # run on a phone's new channel: tells the phone which call rings
@@ -42,12 +43,14 @@ IVR_DONE: Final = "IVR_DONE"  # set by the service as its very last act: the rou
 LANGUAGE: Final = "CL_LANG"  # zh-CN or en
 RECORD: Final = "CL_RECORD"  # yes once the recording notice was given and not refused
 CALL: Final = "CL_CALL"  # Careline's call id, for transfers and recordings
+TRUNK_GROUP: Final = "GROUP(trunk)"  # channels of the trunk are counted by it (value: trunk)
 PHONE: Final = "CL_PHONE"  # the endpoint, on every channel of a phone
 
 # FastAGI scripts. All get: linkedid, time of signing, digest, subject, and AGI_EXIT the key pressed too.
 AGI_IVR: Final = "ivr"  # subject: the called number
 AGI_EXIT: Final = "queue-exit"  # subject: the queue; key 1 asks for a call-back, "empty": nobody is signed in
 AGI_RATING: Final = "rating"  # subject: the queue of the talk that is over
+AGI_ATTEMPT: Final = "attempt"  # subject: Careline's call id, which is the attempt's
 
 # User events from the dialplan, written both to AMI (UserEvent) and to CEL (CELGenUserEvent)
 USER_EVENT: Final = "Careline"  # AMI UserEvent name; headers Kind, Value

@@ -15,7 +15,7 @@ from telephony.asterisk.link import AsteriskLink, Submission
 from telephony.asterisk.protocol import Headers
 from telephony.asterisk.resync import channels_of, queues_of
 from telephony.clock import Clock
-from telephony.ports import ActionRefused, Channel, Place, Placing, QueueCount
+from telephony.ports import ActionRefused, CallOut, Channel, Place, Placing, QueueCount
 
 #: Where our places are in the dialplan.
 CONTEXTS: Final[Mapping[Place, str]] = {
@@ -24,6 +24,7 @@ CONTEXTS: Final[Mapping[Place, str]] = {
     Place.TRANSFER: names.TRANSFER,
     Place.CONFERENCE: names.CONFERENCE,
     Place.CONFERENCE_GUEST: names.CONFERENCE_GUEST,
+    Place.MENU: names.ATTEMPT,
 }
 
 
@@ -31,12 +32,21 @@ class AsteriskSwitch:
     """`telephony.ports.Switch` over an `AsteriskLink`."""
 
     def __init__(
-        self, link: AsteriskLink, clock: Clock, *, unplaced: Callable[[Placing], None] = lambda _placing: None
+        self,
+        link: AsteriskLink,
+        clock: Clock,
+        *,
+        unplaced: Callable[[Placing], None] = lambda _placing: None,
+        not_out: Callable[[CallOut], None] = lambda _out: None,
+        plus: bool = True,
     ) -> None:
-        """`unplaced` is told of a call whose first leg nobody answered, or that could not even be rung."""
+        """`unplaced` is told of a call whose first leg nobody answered, or that could not even be rung; `not_out` of a
+        customer's that was not answered. `plus`: numbers are written to the carrier with +."""
         self._link = link
         self._clock = clock
         self._unplaced = unplaced
+        self._not_out = not_out
+        self._plus = plus
 
     async def channels(self) -> Sequence[Channel]:
         reply = await self._do("CoreShowChannels")
@@ -129,6 +139,35 @@ class AsteriskSwitch:
         )
         submission.outcome.add_done_callback(told)
 
+    async def call_out(self, out: CallOut) -> None:
+        """Straight to the trunk: one channel, one linkedid, and the switch's own words for what became of it.
+
+        This does not pass the dialplan's fences: whoever calls it has checked the service's, and the dial string is
+        made here from digits alone. The channel counts among the trunk's from its first moment on.
+        """
+
+        def told(outcome: asyncio.Future[Headers]) -> None:
+            answered = outcome.cancelled() or outcome.exception() or outcome.result()["Response"] == "Success"
+            if not answered:
+                self._not_out(out)
+
+        digits = out.number.removeprefix("+")
+        if not (out.number.startswith("+") and digits.isascii() and digits.isdigit() and len(digits) <= 15):
+            raise ActionRefused("This is no whole telephone number; nothing was dialed.")
+        dialed = f"+{digits}" if self._plus else digits
+        submission = await self._originate(
+            out.call_id,
+            f"{dialed}@{names.TRUNK}",
+            CONTEXTS[out.place],
+            out.extension or out.place.value,
+            out.ring_seconds,
+            call_id=out.call_id,
+            order=out.order,
+            caller_id=out.caller_id,
+            variables={names.TRUNK_GROUP: "trunk"},
+        )
+        submission.outcome.add_done_callback(told)
+
     async def invite(
         self, endpoint: str, place: Place, extension: str, *, call_id: str, channel_id: str
     ) -> None:
@@ -138,7 +177,17 @@ class AsteriskSwitch:
         await self._originate(channel_id, endpoint, names.JOIN, _leg_of(waiting), 15, call_id=call_id)
 
     async def _originate(
-        self, channel_id: str, endpoint: str, context: str, extension: str, ring: int, *, call_id: str
+        self,
+        channel_id: str,
+        endpoint: str,
+        context: str,
+        extension: str,
+        ring: int,
+        *,
+        call_id: str,
+        order: str = "",
+        caller_id: str = "",
+        variables: Mapping[str, str] | None = None,
     ) -> Submission:
         keys = {
             "Channel": f"PJSIP/{endpoint}",
@@ -150,11 +199,14 @@ class AsteriskSwitch:
             "ChannelId": channel_id,
             "OtherChannelId": f"{channel_id}-2",
         }
+        if order:
+            keys["ActionID"] = order
+        if caller_id:
+            keys["CallerID"] = f"<{caller_id}>"
         action = SimpleAction("Originate", **keys)
-        action.variables = {
-            names.CALL: call_id,
-            names.CALL_HEADER_VARIABLE: call_id,
-        }
+        # The id goes to phones of ours, never to the carrier.
+        own = {names.CALL_HEADER_VARIABLE: call_id} if variables is None else variables
+        action.variables = {names.CALL: call_id, **own}
         return await self._link.originate(action, deadline=ring + 60.0)
 
     async def _queue_status(self) -> tuple[tuple[QueueCount, ...], tuple[Member, ...]]:

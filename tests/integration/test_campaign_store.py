@@ -121,7 +121,7 @@ class Floor:
                 uniqueid=attempt.id,
                 data={"why": why} if why else {},
             )
-            for kind in ([FactKind.INTERRUPTED] if why else [FactKind.LEG_ENDED])
+            for kind in ([FactKind.INTERRUPTED] if why else [FactKind.FAR_SIGN, FactKind.LEG_ENDED])
         ]
 
         def store(connection: Any) -> None:
@@ -402,7 +402,7 @@ def test_r09_what_nobody_saw_end_is_unknown_and_waits_its_ordinary_time(floor: F
 def test_attempt_whose_call_was_never_opened_is_given_back(floor: Floor) -> None:
     floor.add(floor.customer)
     [attempt] = floor.claim(floor.propose())
-    found = floor.database.read_now(lambda c: attempts.orphans(c, NOW + timedelta(seconds=1), ()))
+    found = floor.database.read_now(lambda c: attempts.orphans(c, NOW + timedelta(seconds=1)))
     assert found == [attempt.id]
     given = floor.database.write_now(
         lambda c: attempts.give_back(c, found, reason="never_sent", now=NOW + timedelta(minutes=2))

@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.links import make_link
 from storage.retention import KINDS
 from storage.tables import appointments as booked
+from storage.tables import campaigns as dialed
 from storage.tables import cases as complaints
 from storage.tables import contacts as called
 from storage.tables import metadata
@@ -32,6 +33,7 @@ from storage.tables.tasks import tasks
 #: Tables a row of which must be gone, in the order rows are made in.
 GOING: Final = (
     *(called.due_contacts, called.contact_reasons, called.contact_tries, called.contact_events),
+    *(dialed.campaign_targets, dialed.dial_attempts),
     *(booked.appointments, booked.appointment_events, booked.appointment_notices),
     *(booked.appointment_list_rows, asked.survey_offers, asked.response_answers, asked.response_events),
     *(complaints.cases, written.maker_visits, written.maker_files, written.maker_file_visits),
@@ -49,6 +51,7 @@ SEEN_TO: Final = {
     ("survey_offers", "link_id"): "go first",
     ("visit_credits", "appointment_id"): "is emptied: the visit still counts",
     ("due_contacts", "task_id"): "the task stays as long",
+    ("campaign_targets", "contact_id"): "is emptied: the target has times of its own",
     ("case_tasks", "task_id"): "the task stays as long",
     ("appointment_notices", "task_id"): "the task stays as long",
 }
@@ -70,6 +73,16 @@ def lives(connection: Connection, clock: FrozenClock, name: str, days: int) -> t
     row(called.contact_reasons, contact_id=contact, customer_id=who, occasion=name)
     row(called.contact_tries, contact_id=contact, at=at)
     row(called.contact_events, contact_id=contact, at=at)
+    campaign = row(dialed.campaigns, name=f"{name}{days}")
+    target = row(
+        dialed.campaign_targets,
+        campaign_id=campaign,
+        customer_id=who,
+        contact_id=contact,
+        closed_at=at,
+        key="1",
+    )
+    row(dialed.dial_attempts, campaign_id=campaign, target_id=target, customer_id=who, no=1, send=1)
     shop = row(booked.workshops)
     lane = row(booked.appointment_lanes, workshop_id=shop)
     vehicle = row(vehicles)

@@ -87,7 +87,8 @@ def told(*facts: Fact, first: Attempt | None = None) -> list[Attempt]:
         folding.add(one)
         evidence = Evidence(
             dialed=one.source in (Source.AMI, Source.CEL),
-            silent=one.kind is FactKind.NO_SIGN,
+            rang=one.kind is FactKind.FAR_SIGN,
+            watched=one.kind is FactKind.LEG_ENDED and one.source is Source.AMI,
             machine=one.kind is FactKind.MACHINE,
             interrupted=str(one.data.get("why", "")) if one.kind is FactKind.INTERRUPTED else "",
         )

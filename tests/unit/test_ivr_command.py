@@ -42,7 +42,10 @@ def test_a_call_played_by_hand_is_a_case_that_replays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["simulate", "nothing"], "Allowed: complaints, leaving, rating, service, survey."),
+        (
+            ["simulate", "nothing"],
+            "Allowed: campaign_maintenance, complaints, leaving, rating, service, survey.",
+        ),
         (["simulate", "service", "--at", "soon"], "is no time"),
         (["simulate", "service", "--case", "/nowhere.yaml"], "No such file"),
     ],

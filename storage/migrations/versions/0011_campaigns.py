@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Campaigns, targets and tries."""
+    """Campaigns, their targets and every try."""
     op.create_table(
         "campaigns",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -99,7 +99,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.Column("dialed", sa.Boolean(), nullable=False),
-        sa.Column("silent", sa.Boolean(), nullable=False),
+        sa.Column("rang", sa.Boolean(), nullable=False),
         sa.Column("machine", sa.Boolean(), nullable=False),
         sa.Column("agentless", sa.Boolean(), nullable=False),
         sa.Column("cause", sa.Integer(), nullable=True),

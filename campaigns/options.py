@@ -1,0 +1,15 @@
+"""Settings of campaigns."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from telephony.options import Options
+
+
+class CampaignOptions(Options):
+    """What the house gives to its campaigns."""
+
+    lines_kept: int = Field(
+        5, ge=0, le=2000, description="channels of the trunk that campaigns leave free for callers"
+    )
