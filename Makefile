@@ -6,13 +6,14 @@ STAMP := $(VENV)/.careline-stamp
 
 CLIENT := web/static/built/app.js
 
-.PHONY: help setup demo test check bench clean lock client pictures
+.PHONY: help setup demo test check chaos bench clean lock client pictures
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    a working call centre from nothing, at http://127.0.0.1:8080"
 	@echo "make test    the whole test suite, real Asterisk and real PostgreSQL included"
 	@echo "make check   lint, types, imports and unit tests (under a minute)"
+	@echo "make chaos   the service killed again and again while it dials (hours; RUNS=2 TARGETS=40 for a look)"
 	@echo "make bench   every benchmark; one: $(BIN)/python -m bench NAME"
 	@echo "make client  the pages' scripts, from web/client/"
 	@echo "make setup   what the others do first: $(VENV)/ and .cache/"
@@ -49,6 +50,12 @@ check: $(STAMP) $(CLIENT)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 tests/unit
+
+# The service killed at every arrow of the dialing protocol, 50 times each, and at random over 500 targets (hours).
+chaos: $(STAMP) $(CLIENT)
+	@$(BIN)/careline pbx install --tools
+	@CARELINE_CHAOS_RUNS=$${RUNS:-50} CARELINE_CHAOS_TARGETS=$${TARGETS:-500} \
+	  $(BIN)/python -m pytest tests/acceptance/test_campaign_crashes.py
 
 # The pictures of the documentation, made by the test of an agent's day.
 pictures: $(STAMP) $(CLIENT)

@@ -357,6 +357,10 @@ class Site:
         self._processes[name].kill()
         await self._processes.pop(name).wait()
 
+    async def ended(self, name: str) -> int:
+        """Wait until it has ended by itself; gives its return code, below 0 the signal that killed it."""
+        return await self._processes[name].wait()
+
     async def stop(self, name: str, seconds: float = 30.0) -> float:
         """SIGTERM and wait; gives how long it took."""
         process = self._processes.pop(name, None)

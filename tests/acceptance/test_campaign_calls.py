@@ -6,21 +6,20 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from fixtures_campaigns import Outbound, numbers
 from fixtures_house import ALWAYS, House, a_house, until
 from house_truth import short_sentences
 
-from campaigns.attempts import Attempt, AttemptOutcome, AttemptState
-from campaigns.campaigns import Campaign, CampaignState, CampaignStep, Mode, Purpose
+from campaigns.attempts import AttemptOutcome, AttemptState
+from campaigns.campaigns import CampaignState, CampaignStep
 from campaigns.rules import Rules
-from campaigns.targets import NewTarget, Target, TargetState
+from campaigns.targets import NewTarget, TargetState
 from lab.outside import DIRECTORY, Answers, Entry
-from storage import attempts, campaign_targets, campaigns, customers, optouts
+from storage import campaign_targets, campaigns, optouts
 from storage.database import Database
-from telephony.numbers import E164
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -66,81 +65,6 @@ async def house() -> AsyncIterator[House]:
 @pytest.fixture(scope="module")
 def database(house: House) -> Database:
     return Database(house.site.settings.database_url)
-
-
-class Outbound:
-    """One campaign of a house and what is on it."""
-
-    def __init__(self, house: House, database: Database, name: str, **more: Any) -> None:
-        self.house = house
-        self.database = database
-        self.people: dict[str, str] = {}
-        now = datetime.now(UTC)
-        self.campaign: Campaign = database.write_now(
-            lambda c: campaigns.create(
-                c,
-                name=name,
-                purpose=more.pop("purpose", Purpose.PERIODIC_MAINTENANCE),
-                mode=Mode.AGENTLESS,
-                flow="campaign_maintenance",
-                now=now,
-                rules=more.pop("rules", Rules(ring_seconds=15)),
-            )
-        )
-
-    def add(self, *numbers: str) -> None:
-        now = datetime.now(UTC)
-
-        def work(connection: Any) -> None:
-            for number in numbers:
-                one = customers.add_customer(connection, name=f"客户{number[-4:]}", now=now)
-                customers.add_contact(connection, one.id, E164(number), now)
-                self.people[number] = one.id
-            new = [NewTarget(customer_id=self.people[number], key=number) for number in numbers]
-            campaign_targets.add(connection, self.campaign, new, now)
-
-        self.database.write_now(work)
-
-    def step(self, step: CampaignStep) -> Campaign:
-        return self.database.write_now(lambda c: campaigns.step(c, self.campaign.id, step, datetime.now(UTC)))
-
-    def targets(self) -> dict[str, Target]:
-        rows = self.database.read_now(
-            lambda c: (
-                c.execute(
-                    campaign_targets.targets.select().where(
-                        campaign_targets.targets.c.campaign_id == self.campaign.id
-                    )
-                )
-                .mappings()
-                .all()
-            )
-        )
-        return {row["key"]: campaign_targets.target_from(row) for row in rows}
-
-    def attempts(self, number: str) -> list[Attempt]:
-        return self.database.read_now(lambda c: attempts.of_target(c, self.targets()[number].id))
-
-    async def settled(self, *numbers: str) -> dict[str, Attempt]:
-        """The last attempt of each, once it is over."""
-
-        async def look() -> bool:
-            found = [self.attempts(number) for number in numbers]
-            return all(one and not one[-1].is_open for one in found)
-
-        await until(look, 90, saying="attempts that do not end")
-        return {number: self.attempts(number)[-1] for number in numbers}
-
-    def state(self) -> CampaignState:
-        return self.database.read_now(lambda c: campaigns.get(c, self.campaign.id)).state
-
-    def dialed(self, number: str) -> int:
-        """How often the outside world saw this number called."""
-        return sum(one.called.endswith(number[-11:]) for one in self.house.lab.records())
-
-
-def numbers(*ends: str) -> list[str]:
-    return [f"+8613900{end}" for end in ends]
 
 
 async def test_r15_every_way_a_call_can_end_is_told_apart_and_dialed_once(
