@@ -32,7 +32,7 @@ class TrunkOptions(Options):
     user: str = Field("", description="user name, where the carrier wants registration or authentication")
     password: str = Field("", description="password that goes with it")
     channels: int = Field(30, ge=1, le=2000, description="most calls at once, in and out")
-    calls_per_second: float = Field(5.0, gt=0, le=200, description="most new outbound calls a second")
+    calls_per_second: float = Field(5.0, gt=0, le=1000, description="most new outbound calls a second")
     codecs: list[Literal["ulaw", "alaw", "g722", "opus"]] = Field(["alaw", "ulaw"], min_length=1)
     caller_id: str = Field("", description="number shown on outbound calls; empty: carrier's default")
     number_format: Literal["e164", "plain"] = Field(
