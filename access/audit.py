@@ -83,6 +83,9 @@ class Action(StrEnum):
     APPOINTMENT_SETUP = "appointment_setup"
     CONTACT_ADDED = "contact_added"  # a reason to call, by hand
     CONTACT_STEPPED = "contact_stepped"  # a result, another owner, another time
+    CONSENT_NOTED = "consent_noted"  # what a customer agreed to
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    CONTACT_SWITCHED = "contact_switched"  # a purpose turned off or on for a customer
     PLAN_CHANGED = "plan_changed"  # a maintenance plan, or the rules of contacts
     READING_ADDED = "reading_added"  # what an odometer shows
     CASE_OPENED = "case_opened"

@@ -16,7 +16,7 @@ from campaigns.dialer import ORPHAN_AFTER, Dialer, Limits
 from config.settings import Settings
 from ivr.ports import Called, Unavailable
 from storage import attempts, campaigns, customers
-from storage.attempts import House
+from storage.contactability import House
 from storage.database import Database, StorageUnavailable
 from storage.journal import Journal
 from telephony.calls import Call, CallState, Direction

@@ -31,6 +31,7 @@ from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
+from config.books.contactability import ContactabilityBook
 from config.books.contacts import ContactBook
 from config.books.corrections import CorrectionBook
 from config.books.definitions import seed
@@ -98,6 +99,7 @@ from storage import (
 from storage.agents import AgentTable, all_phones
 from storage.alone import Alone
 from storage.call_tasks import CallTasks
+from storage.contactability import House
 from storage.database import Database, StorageUnavailable
 from storage.imports import Importer
 from storage.journal import Journal
@@ -271,16 +273,17 @@ class Service:
             targets=self._targets,
             owner_of=self.agents.owner_of,
         )
+        contact_house = House(
+            zone=ZoneInfo(settings.calendar.zone),
+            policies=settings.crm.contactability.policies(settings.calendar.holidays),
+            key=keep_key(settings.data),
+        )
         self.dialing = Dialing(
             settings,
             self.database,
             self.journal,
             self.clock,
-            house=attempts.House(
-                zone=ZoneInfo(settings.calendar.zone),
-                policies=settings.crm.contactability.policies(settings.calendar.holidays),
-                key=keep_key(settings.data),
-            ),
+            house=contact_house,
             line=DialLine(
                 ready=lambda: self.link.is_ready,
                 live_calls=self.journal.live_calls,
@@ -429,6 +432,7 @@ class Service:
                 reports=self.reports,
                 contacts=ContactBook(self.database, self.hours),
                 maintenance=MaintenanceBook(self.database, self.hours),
+                contactability=ContactabilityBook(self.database, contact_house),
                 cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
                 case_desk=CaseDeskBook(
                     self.database, self.hours, rules_of_cases, lambda: self._recordings_folder

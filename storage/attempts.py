@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -21,12 +20,11 @@ from campaigns.attempts import Attempt, AttemptId, AttemptOutcome, AttemptState,
 from campaigns.campaigns import CONTACT_PURPOSE, Campaign, CampaignState, Mode
 from campaigns.retries import decide
 from campaigns.targets import Target, TargetState
-from crm.consent.contactability import Answer, Policy, Rule, may_contact, when
-from crm.consent.optouts import Channel, Purpose
+from crm.consent.contactability import Answer, Rule
 from crm.contacts.contacts import ContactState
 from storage import campaign_targets, campaigns
-from storage.contactability import facts_of
-from storage.customers import contacts_of, mark_number
+from storage.contactability import Asked, House, ask
+from storage.customers import mark_number
 from storage.tables.calls import calls
 from storage.tables.campaigns import campaign_targets as targets
 from storage.tables.campaigns import campaigns as campaign_table
@@ -49,16 +47,6 @@ class Verdict(StrEnum):
     WAIT = "wait"
     DONE = "done"  # its task is done already
     WITHDRAW = "withdraw"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class House:
-    """What the house allows, and where it is."""
-
-    zone: ZoneInfo
-    policies: Mapping[Purpose, Policy]
-    #: Finds the wishes of people who were erased.
-    key: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,49 +112,44 @@ def _proposal(
         return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why={"why": "expired"})
     if target.contact_id is not None and (ended := _contact_over(connection, target.contact_id)):
         return Proposal(target=target, verdict=Verdict.DONE, at=now, why={"why": "contact", "result": ended})
-    numbers = [one.number for one in contacts_of(connection, target.customer_id) if one.wrong_since is None]
-    turn = target.turn % len(numbers) if numbers else 0
-    purpose = CONTACT_PURPOSE[campaign.purpose]
-    policy = house.policies[purpose]
-    refused: list[tuple[datetime | None, Answer]] = []
-    for number in (*numbers[turn:], *numbers[:turn]) if numbers else (None,):
-        facts = facts_of(
-            connection,
-            customer_id=target.customer_id,
-            number=number,
-            purpose=purpose,
-            channel=Channel.CALL,
-            now=now,
-            house=house.zone,
-            key=house.key,
-            vehicle_id=target.vehicle_id,
-            lists=campaign.rules.lists,
-            agent_reserved=agent_reserved,
-        )
-        answer = may_contact(facts, policy, now)
-        if answer.allowed and number is not None:
-            return Proposal(
-                target=target, verdict=Verdict.DIAL, at=now, number=number, answer=answer.to_json()
-            )
-        refused.append((when(facts, policy, now), answer))
-    return _refusal(target, refused, now)
-
-
-def _refusal(target: Target, refused: Sequence[tuple[datetime | None, Answer]], now: datetime) -> Proposal:
-    """No number of his may be called now: when the first may, or that none ever will by itself."""
-    timed = [(until, answer) for until, answer in refused if until is not None]
-    if timed:
-        until, answer = min(timed, key=lambda one: one[0])
-        return Proposal(
-            target=target, verdict=Verdict.WAIT, at=now, due_at=max(until, now), why=_why(answer, until)
-        )
-    rules = [answer.first.rule for _, answer in refused if answer.first is not None]
-    answer = refused[0][1]
-    if all(rule in _FINAL for rule in rules):
-        return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why=_why(answer, None))
-    return Proposal(
-        target=target, verdict=Verdict.WAIT, at=now, due_at=now + _LOOK_AGAIN, why=_why(answer, None)
+    asked = ask(
+        connection,
+        house,
+        customer_id=target.customer_id,
+        purpose=CONTACT_PURPOSE[campaign.purpose],
+        now=now,
+        vehicle_id=target.vehicle_id,
+        lists=campaign.rules.lists,
+        turn=target.turn,
+        agent_reserved=agent_reserved,
     )
+    last = asked[-1]
+    if last.answer.allowed and last.number is not None:
+        return Proposal(
+            target=target, verdict=Verdict.DIAL, at=now, number=last.number, answer=last.answer.to_json()
+        )
+    return _refusal(target, asked, now)
+
+
+def _refusal(target: Target, asked: Sequence[Asked], now: datetime) -> Proposal:
+    """No number of his may be called now: when the first may, or that none ever will by itself."""
+    soonest = min((one for one in asked if one.when is not None), key=_when, default=None)
+    if soonest is not None:
+        due_at = max(_when(soonest), now)
+        return Proposal(
+            target=target, verdict=Verdict.WAIT, at=now, due_at=due_at, why=_why(soonest.answer, due_at)
+        )
+    first = asked[0].answer
+    why = _why(first, None)
+    if all(one.answer.first is not None and one.answer.first.rule in _FINAL for one in asked):
+        return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why=why)
+    return Proposal(target=target, verdict=Verdict.WAIT, at=now, due_at=now + _LOOK_AGAIN, why=why)
+
+
+def _when(one: Asked) -> datetime:
+    if one.when is None:
+        raise ValueError("it has no moment")
+    return one.when
 
 
 def _why(answer: Answer, until: datetime | None) -> dict[str, Any]:

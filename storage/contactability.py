@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import Connection, func, or_, select
 
 from campaigns.attempts import GIVEN_BACK, AttemptOutcome
-from crm.consent.contactability import Facts
+from crm.consent.contactability import Answer, Facts, Policy, may_contact, when
 from crm.consent.optouts import Channel, Purpose
 from crm.records.vehicles import VehicleState
 from storage import suppressions
@@ -36,6 +37,67 @@ _LONGEST_CALL: Final = timedelta(hours=12)
 _NEVER_RANG: Final = frozenset(GIVEN_BACK)
 #: Numbers of one person that are looked at; the house's longest record has a handful.
 _MOST_NUMBERS: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class House:
+    """What the house allows, and where it is."""
+
+    zone: ZoneInfo
+    policies: Mapping[Purpose, Policy]
+    #: Finds the wishes of people who were erased.
+    key: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What was said of one number of a customer (None: he has none that is right)."""
+
+    number: str | None
+    answer: Answer
+    #: When the contact may be made if nothing else happens; None: a person must act first.
+    when: datetime | None
+
+
+def ask(
+    connection: Connection,
+    house: House,
+    *,
+    customer_id: str,
+    purpose: Purpose,
+    now: datetime,
+    channel: Channel = Channel.CALL,
+    vehicle_id: str | None = None,
+    lists: Collection[str] = (),
+    turn: int = 0,
+    agent_reserved: bool = False,
+) -> list[Asked]:
+    """May this customer be contacted now? His right numbers in order, `turn` first, up to the first that may be."""
+    numbers = [one.number for one in contacts_of(connection, customer_id) if one.wrong_since is None]
+    first = turn % len(numbers) if numbers else 0
+    policy = house.policies[purpose]
+    found: list[Asked] = []
+    for number in (*numbers[first:], *numbers[:first]) if numbers else (None,):
+        facts = facts_of(
+            connection,
+            customer_id=customer_id,
+            number=number,
+            purpose=purpose,
+            channel=channel,
+            now=now,
+            house=house.zone,
+            key=house.key,
+            vehicle_id=vehicle_id,
+            lists=lists,
+            agent_reserved=agent_reserved,
+        )
+        answer = may_contact(facts, policy, now)
+        found.append(
+            Asked(number=number, answer=answer, when=now if answer.allowed else when(facts, policy, now))
+        )
+        if answer.allowed:
+            break
+    return found
 
 
 def facts_of(

@@ -35,6 +35,7 @@ from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
+from config.books.contactability import ContactabilityBook
 from config.books.contacts import ContactBook
 from config.books.corrections import CorrectionBook
 from config.books.groups import GroupBook
@@ -54,9 +55,11 @@ from config.lists.erased_files import ErasedFiles
 from config.lists.room import ListRoom, make_lists
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
 from crm.appointments.options import AppointmentOptions
+from crm.consent.options import ContactabilityOptions
 from crm.options import AftercallOptions, CaseOptions, CorrectionOptions, RecordOptions
 from crm.reports.options import ReportOptions
 from storage import agents, audit, calls, idempotency, tokens, users
+from storage.contactability import House
 from storage.database import Database
 from storage.journal import Journal
 from telephony.agents import Agent, AgentEvent, AgentState, Rules, step
@@ -478,6 +481,12 @@ async def open_office(
         ),
         contacts=ContactBook(database, WorkingTime.from_options(CalendarOptions())),
         maintenance=MaintenanceBook(database, WorkingTime.from_options(CalendarOptions())),
+        contactability=ContactabilityBook(
+            database,
+            House(
+                zone=ZoneInfo("Asia/Shanghai"), policies=ContactabilityOptions().policies("CN"), key=b"k" * 32
+            ),
+        ),
         cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules("zh-CN")),
         case_desk=CaseDeskBook(
             database,

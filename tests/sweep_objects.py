@@ -41,6 +41,9 @@ from crm.appointments.appointments import NewAppointment, Work
 from crm.appointments.options import AppointmentOptions
 from crm.appointments.slots import Lane
 from crm.cases.cases import CaseKind, CaseSource, Grade, NewCase
+from crm.consent.consents import ConsentSource
+from crm.consent.optouts import Channel as ContactChannel
+from crm.consent.optouts import Purpose as ContactPurpose
 from crm.contacts.contacts import NewReason, ReasonKind
 from crm.exports.cells import ExportFormat
 from crm.exports.jobs import ExportJob, ExportKind
@@ -62,6 +65,7 @@ from storage import (
     bulletins,
     case_reports,
     cases,
+    consents,
     contacts,
     corrections,
     customers,
@@ -187,6 +191,39 @@ def colleague(office: Office) -> str:
     if "colleague" not in office.users:
         office.add_user("colleague", Role.AGENT)
     return office.users["colleague"].id
+
+
+def consent(office: Office) -> str:
+    """What a customer agreed to."""
+    whose, now = customer(office), office.clock.now()
+    return office.database.write_now(
+        lambda c: consents.agree(
+            c,
+            customer_id=whose,
+            purpose=ContactPurpose.ADVERTISING,
+            channel=ContactChannel.ALL,
+            source=ConsentSource.SIGNED_FORM,
+            given_at=now,
+            proof="A-17",
+            now=now,
+        )
+    ).id
+
+
+def contact_switch(office: Office) -> str:
+    """A purpose that is off for a customer."""
+    whose, now = customer(office), office.clock.now()
+    return office.database.write_now(
+        lambda c: consents.turn_off(
+            c,
+            customer_id=whose,
+            vehicle_id=None,
+            purpose=ContactPurpose.VISITS,
+            channel=ContactChannel.ALL,
+            reason="x",
+            now=now,
+        )
+    ).id
 
 
 def customer(office: Office) -> str:
@@ -914,6 +951,8 @@ OBJECTS: Final[Mapping[str, Object]] = {
     ),
     "delivery_id": Object(seen=delivery, why="the same; what is shown is masked for owner and viewer"),
     "customer_id": Object(seen=customer, why=_RECORDS),
+    "consent_id": Object(seen=consent, why=_RECORDS),
+    "switch_id": Object(seen=contact_switch, why=_RECORDS),
     "vehicle_id": Object(seen=vehicle, why=_RECORDS),
     "visit_id": Object(seen=visit, why=_RECORDS),
     "purchase_id": Object(seen=purchase, why=_RECORDS),

@@ -1,8 +1,9 @@
 """Consents and switches: what somebody agreed to, and what the house or the customer has turned off, with proof.
 
 ConsentError
-├── BadConsent    no proof, a moment to come, or an end before its beginning
-└── BadSwitch     no reason
+├── BadConsent       no proof, a moment to come, or an end before its beginning
+├── BadSwitch        no reason
+└── ConsentNotFound  there is no such consent or switch of this customer
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class BadSwitch(ConsentError):
     """A switch nobody could explain in a year."""
 
     error_id = "bad-contact-switch"
+
+
+class ConsentNotFound(ConsentError):
+    """There is no such consent or switch of this customer."""
+
+    error_id = "consent-not-found"
 
 
 class ConsentSource(StrEnum):

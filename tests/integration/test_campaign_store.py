@@ -29,7 +29,8 @@ from crm.consent import optouts as wishes
 from crm.consent.contactability import Rule
 from crm.consent.options import ContactabilityOptions
 from storage import attempts, calls, campaign_targets, campaigns, customers, do_not_call, merging, optouts
-from storage.attempts import House, Proposal, Verdict
+from storage.attempts import Proposal, Verdict
+from storage.contactability import House
 from storage.database import Database
 from telephony.calls import Call, CallId, CallState, Direction, Outcome
 from telephony.facts import Fact, FactKind, Source

@@ -34,6 +34,7 @@ from web.pages import record_forms
 from web.pages.appointment_lines import booked_of
 from web.pages.case_lines import cases_of
 from web.pages.contact_lines import contacts_of
+from web.pages.contactability_lines import contactable
 from web.pages.record_words import Words
 from web.pages.shell import show
 from web.pages.survey_lines import offered_of
@@ -184,6 +185,7 @@ async def show_customer(request: web.Request, signed: Signed) -> web.StreamRespo
             "cases_of": None if view.closed else await cases_of(request, signed, customer_id=view.id),
             "called": None if view.closed else await contacts_of(request, signed, view.id),
             "booked": None if view.closed else await booked_of(request, signed, view.id),
+            "contact": None if view.closed else await contactable(request, signed, view.id),
             "offered": None if view.closed else await offered_of(request, signed, view.id),
             "can_offer": True,
             "wanted": "",

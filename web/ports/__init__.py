@@ -33,6 +33,7 @@ from web.ports.appointments import Appointments
 from web.ports.bulletins import Bulletins
 from web.ports.case_desk import CaseDesk
 from web.ports.cases import Cases
+from web.ports.contactability import Contactability
 from web.ports.contacts import Contacts
 from web.ports.corrections import Corrections
 from web.ports.desk import Pops
@@ -392,6 +393,7 @@ class Services:
     case_desk: CaseDesk
     contacts: Contacts
     maintenance: Maintenance
+    contactability: Contactability
     #: Telephones in pages; None: this installation has none.
     phones: BrowserPhones | None = None
     pings: Sequence[Ping] = ()
