@@ -83,6 +83,8 @@ class Action(StrEnum):
     APPOINTMENT_SETUP = "appointment_setup"
     CONTACT_ADDED = "contact_added"  # a reason to call, by hand
     CONTACT_STEPPED = "contact_stepped"  # a result, another owner, another time
+    CAMPAIGN_CHANGED = "campaign_changed"  # made, other settings, people put on or taken off
+    CAMPAIGN_STEPPED = "campaign_stepped"  # started, paused, finished, archived
     CONSENT_NOTED = "consent_noted"  # what a customer agreed to
     CONSENT_WITHDRAWN = "consent_withdrawn"
     CONTACT_SWITCHED = "contact_switched"  # a purpose turned off or on for a customer

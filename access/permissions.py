@@ -82,6 +82,8 @@ class Permission(StrEnum):
     SCRIPTS_APPROVE = "scripts.approve"
     MAINTENANCE_READ = "maintenance.read"  # plans, and why a vehicle is due
     MAINTENANCE_WRITE = "maintenance.write"  # plans, and which events make tasks
+    CAMPAIGNS_READ = "campaigns.read"  # campaigns, whom they call, every try
+    CAMPAIGNS_WRITE = "campaigns.write"  # make, change, run them; put people on and take them off
     APPOINTMENTS_READ = "appointments.read"
     APPOINTMENTS_WORK = "appointments.work"  # book, move, cancel, say who came
     APPOINTMENTS_WRITE = "appointments.write"  # slots, capacity, closed days
@@ -148,6 +150,8 @@ _SUPERVISOR: Final = _AGENT | {
     Permission.SURVEYS_WRITE,
     Permission.MAINTENANCE_WRITE,
     Permission.APPOINTMENTS_WRITE,
+    Permission.CAMPAIGNS_READ,
+    Permission.CAMPAIGNS_WRITE,
     Permission.REPORTS_READ,
     Permission.REPORTS_WRITE,
 }

@@ -11,6 +11,12 @@ from typing import Any, Final
 from campaigns.attempts import AttemptOutcome
 
 
+class TargetNotFound(Exception):
+    """There is no such target."""
+
+    error_id = "target-not-found"
+
+
 class TargetState(StrEnum):
     """Where a target is."""
 

@@ -29,6 +29,7 @@ from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.campaigns import CampaignBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
 from config.books.contactability import ContactabilityBook
@@ -433,6 +434,14 @@ class Service:
                 contacts=ContactBook(self.database, self.hours),
                 maintenance=MaintenanceBook(self.database, self.hours),
                 contactability=ContactabilityBook(self.database, contact_house),
+                campaigns=CampaignBook(
+                    self.database,
+                    settings.calendar.zone,
+                    flows=lambda: self.host.menus.outbound,
+                    queues=phone.queues,
+                    reasons=lambda: self.dialing.dialer.reasons,
+                    changed=self.dialing.dialer.nudge,
+                ),
                 cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
                 case_desk=CaseDeskBook(
                     self.database, self.hours, rules_of_cases, lambda: self._recordings_folder

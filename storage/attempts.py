@@ -288,6 +288,24 @@ def open_attempts(connection: Connection, *, campaign_id: str | None = None) -> 
     return [attempt_from(row) for row in connection.execute(wanted).mappings()]
 
 
+def page(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    target_id: str | None = None,
+    before: str = "",
+    limit: int = 50,
+) -> list[Attempt]:
+    """Attempts of a campaign, the latest first, before an id."""
+    wanted = select(attempts).where(attempts.c.campaign_id == campaign_id)
+    if target_id is not None:
+        wanted = wanted.where(attempts.c.target_id == target_id)
+    if before:
+        wanted = wanted.where(attempts.c.id < before)
+    rows = connection.execute(wanted.order_by(attempts.c.id.desc()).limit(limit)).mappings()
+    return [attempt_from(row) for row in rows]
+
+
 def of_target(connection: Connection, target_id: str) -> list[Attempt]:
     """A target's attempts, the first first."""
     rows = connection.execute(

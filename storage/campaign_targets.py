@@ -10,11 +10,15 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select, update
 
 from access.ids import new_id
+from access.users import Principal
 from campaigns.attempts import AttemptOutcome
 from campaigns.campaigns import Campaign
-from campaigns.targets import NewTarget, Target, TargetState
+from campaigns.targets import NewTarget, Target, TargetNotFound, TargetState
+from crm.contacts.contacts import ContactState, ReasonKind, ReasonState
 from storage.bulk import insert_rows
+from storage.sight import in_reach
 from storage.tables.campaigns import campaign_targets as targets
+from storage.tables.contacts import contact_reasons, due_contacts
 
 _PRIORITIES = range(10)
 
@@ -67,6 +71,42 @@ def add(connection: Connection, campaign: Campaign, wanted: Sequence[NewTarget],
 def _count(connection: Connection, campaign_id: str) -> int:
     counted = select(func.count()).where(targets.c.campaign_id == campaign_id)
     return int(connection.execute(counted).scalar_one())
+
+
+def of_contacts(
+    connection: Connection, viewer: Principal, kinds: Collection[ReasonKind], now: datetime
+) -> list[NewTarget]:
+    """Whom open contacts with an open reason of these kinds would have called, the first due first; the contact is
+    the reason for the call, so that what is done another way is not called for."""
+    rows = connection.execute(
+        select(
+            due_contacts.c.id,
+            due_contacts.c.customer_id,
+            due_contacts.c.priority,
+            contact_reasons.c.vehicle_id,
+        )
+        .join(contact_reasons, contact_reasons.c.contact_id == due_contacts.c.id)
+        .where(
+            due_contacts.c.state == ContactState.OPEN,
+            contact_reasons.c.state == ReasonState.OPEN,
+            contact_reasons.c.kind.in_([kind.value for kind in kinds]),
+            in_reach(connection, viewer, due_contacts.c.customer_id, now),
+        )
+        .order_by(due_contacts.c.due_at, due_contacts.c.id, contact_reasons.c.id)
+    )
+    found: dict[str, NewTarget] = {}
+    for row in rows:
+        found.setdefault(
+            row.id,
+            NewTarget(
+                customer_id=row.customer_id,
+                key=f"contact:{row.id}",
+                vehicle_id=row.vehicle_id,
+                contact_id=row.id,
+                priority=row.priority,
+            ),
+        )
+    return list(found.values())
 
 
 def get(connection: Connection, target_id: str, *, lock: bool = False) -> Target | None:
@@ -139,6 +179,44 @@ def end(
         .values(state=state, why=dict(why), closed_at=now)
     )
     return connection.execute(ended).rowcount == 1
+
+
+def page(
+    connection: Connection,
+    campaign_id: str,
+    *,
+    state: TargetState | None = None,
+    after: str = "",
+    limit: int = 50,
+) -> list[Target]:
+    """Targets in the order they were put on, behind an id."""
+    wanted = select(targets).where(targets.c.campaign_id == campaign_id, targets.c.id > after)
+    if state is not None:
+        wanted = wanted.where(targets.c.state == state)
+    return [
+        target_from(row) for row in connection.execute(wanted.order_by(targets.c.id).limit(limit)).mappings()
+    ]
+
+
+def withdraw(connection: Connection, target_id: str, *, why: Mapping[str, Any], now: datetime) -> Target:
+    """Take a target off; one that is over stays as it is, and one that is being called is not called again.
+
+    Raises TargetNotFound.
+    """
+    target = get(connection, target_id, lock=True)
+    if target is None:
+        raise TargetNotFound("There is no such target. Nothing was changed.")
+    if target.state is TargetState.WAITING:
+        end(connection, target_id, TargetState.WITHDRAWN, why=why, now=now)
+    elif target.state is TargetState.DIALING:
+        # Its attempt's end finds it due no more: it expires at once.
+        connection.execute(
+            update(targets).where(targets.c.id == target_id).values(expires_at=now, why=dict(why))
+        )
+    found = get(connection, target_id)
+    if found is None:
+        raise TargetNotFound("There is no such target. Nothing was changed.")
+    return found
 
 
 def counts(connection: Connection, campaign_id: str) -> dict[TargetState, int]:

@@ -104,6 +104,14 @@ def get(connection: Connection, campaign_id: str, *, lock: bool = False) -> Camp
     return campaign_from(row)
 
 
+def by_name(connection: Connection, name: str) -> Campaign:
+    """The campaign of a name. Raises CampaignNotFound."""
+    row = connection.execute(select(campaigns).where(campaigns.c.name == name)).mappings().one_or_none()
+    if row is None:
+        raise CampaignNotFound("There is no such campaign. Nothing was changed.")
+    return campaign_from(row)
+
+
 def every(connection: Connection, *, states: Collection[CampaignState] = ()) -> list[Campaign]:
     """The campaigns, the most urgent first, then by name; those of some states only where these are named."""
     wanted = select(campaigns).order_by(campaigns.c.priority, campaigns.c.name)

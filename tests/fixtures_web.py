@@ -33,6 +33,7 @@ from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.campaigns import CampaignBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
 from config.books.contactability import ContactabilityBook
@@ -481,6 +482,9 @@ async def open_office(
         ),
         contacts=ContactBook(database, WorkingTime.from_options(CalendarOptions())),
         maintenance=MaintenanceBook(database, WorkingTime.from_options(CalendarOptions())),
+        campaigns=CampaignBook(
+            database, "Asia/Shanghai", flows=lambda: ("campaign_maintenance",), queues=("service",)
+        ),
         contactability=ContactabilityBook(
             database,
             House(

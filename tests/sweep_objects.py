@@ -35,6 +35,9 @@ from access.privacy import RequestKind
 from access.sessions import Session
 from access.tokens import hash_secret
 from access.users import Principal, Via
+from campaigns.campaigns import Mode
+from campaigns.campaigns import Purpose as CampaignPurpose
+from campaigns.targets import NewTarget
 from config.books import definitions as shipped
 from config.books import survey_seed
 from crm.appointments.appointments import NewAppointment, Work
@@ -63,6 +66,8 @@ from storage import (
     appointments,
     approvals,
     bulletins,
+    campaign_targets,
+    campaigns,
     case_reports,
     cases,
     consents,
@@ -191,6 +196,34 @@ def colleague(office: Office) -> str:
     if "colleague" not in office.users:
         office.add_user("colleague", Role.AGENT)
     return office.users["colleague"].id
+
+
+def campaign(office: Office) -> str:
+    """A campaign with the customer on it."""
+    return _target(office)[0]
+
+
+def target(office: Office) -> str:
+    """A customer on a campaign."""
+    return _target(office)[1]
+
+
+def _target(office: Office) -> tuple[str, str]:
+    whose, now = customer(office), office.clock.now()
+
+    def work(connection: Connection) -> tuple[str, str]:
+        made = campaigns.create(
+            connection,
+            name=f"C {new_id(now)}",
+            purpose=CampaignPurpose.CARE,
+            mode=Mode.AGENTLESS,
+            flow="campaign_maintenance",
+            now=now,
+        )
+        campaign_targets.add(connection, made, [NewTarget(customer_id=whose, key="1")], now)
+        return made.id, campaign_targets.page(connection, made.id)[0].id
+
+    return office.database.write_now(work)
 
 
 def consent(office: Office) -> str:
@@ -764,6 +797,7 @@ def schedule(office: Office) -> str:
     return office.database.write_now(lambda c: case_reports.save_schedule(c, wanted, now).id)
 
 
+_CAMPAIGNS: Final = "campaigns are the whole house's; names and numbers in them are masked by role"
 _REPORTS: Final = "reports.read and reports.write are for the whole house"
 
 
@@ -951,6 +985,8 @@ OBJECTS: Final[Mapping[str, Object]] = {
     ),
     "delivery_id": Object(seen=delivery, why="the same; what is shown is masked for owner and viewer"),
     "customer_id": Object(seen=customer, why=_RECORDS),
+    "campaign_id": Object(seen=campaign, why=_CAMPAIGNS),
+    "target_id": Object(seen=target, why=_CAMPAIGNS),
     "consent_id": Object(seen=consent, why=_RECORDS),
     "switch_id": Object(seen=contact_switch, why=_RECORDS),
     "vehicle_id": Object(seen=vehicle, why=_RECORDS),

@@ -31,6 +31,7 @@ from web.options import WebOptions
 from web.ports.aftercall import Aftercall
 from web.ports.appointments import Appointments
 from web.ports.bulletins import Bulletins
+from web.ports.campaigns import Campaigns
 from web.ports.case_desk import CaseDesk
 from web.ports.cases import Cases
 from web.ports.contactability import Contactability
@@ -394,6 +395,7 @@ class Services:
     contacts: Contacts
     maintenance: Maintenance
     contactability: Contactability
+    campaigns: Campaigns
     #: Telephones in pages; None: this installation has none.
     phones: BrowserPhones | None = None
     pings: Sequence[Ping] = ()
