@@ -215,9 +215,7 @@ async def _dialed(database: Database, log: Path, people: Sequence[str], number: 
     before = len(_invites(log))
     campaign = await asyncio.to_thread(_put_up, database, people, number)
     rate = await _rate(log, before, calls)
-    await database.write(
-        lambda c: campaigns.step(c, campaign.id, CampaignStep.FINISH, datetime.now(UTC), why="bench")
-    )
+    await database.write(lambda c: campaigns.step(c, campaign.id, CampaignStep.FINISH, datetime.now(UTC)))
     return rate
 
 

@@ -75,6 +75,7 @@ from web.pages import appointments as appointments_page
 from web.pages import audit as audit_page
 from web.pages import bulletins as bulletins_page
 from web.pages import calls as calls_page
+from web.pages import campaigns as campaigns_page
 from web.pages import cases as cases_page
 from web.pages import contacts as contacts_page
 from web.pages import corrections as corrections_page
@@ -253,6 +254,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *contacts_api.ROUTES,
     *contactability.ROUTES,
     *campaigns.ROUTES,
+    *campaigns_page.ROUTES,
     *maintenance_api.ROUTES,
     *maintenance_page.ROUTES,
     *surveys_api.ROUTES,

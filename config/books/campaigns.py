@@ -21,7 +21,7 @@ from storage import attempts, audit, campaign_targets, campaigns, customers, gro
 from storage.database import Database
 from storage.sight import Sight, sights
 from telephony.numbers import readable
-from web.ports.campaigns import Added, AttemptLine, CampaignView, NewCampaign, TargetLine, Whom
+from web.ports.campaigns import Added, AttemptLine, CampaignView, Choices, NewCampaign, TargetLine, Whom
 
 #: Why a campaign that does not run begins no call.
 NOT_RUNNING: Final = "not_running"
@@ -47,6 +47,9 @@ class CampaignBook:
         self._queues = frozenset(queues)
         self._reasons = reasons
         self._changed = changed
+
+    async def choices(self) -> Choices:
+        return Choices(flows=sorted(self._flows()), queues=sorted(self._queues))
 
     async def list(
         self, viewer: Principal, now: datetime, *, states: Collection[CampaignState] = ()
@@ -222,7 +225,9 @@ class CampaignBook:
 
     def _check_names(self, new: NewCampaign) -> None:
         if new.mode.needs_agents:
-            raise BadCampaign("Only campaigns without agents can be run so far. Nothing was kept.", field="mode")
+            raise BadCampaign(
+                "Only campaigns without agents can be run so far. Nothing was kept.", field="mode"
+            )
         if new.flow and new.flow not in self._flows():
             raise BadCampaign("There is no such menu for campaigns. Nothing was kept.", field="flow")
         if new.queue and new.queue not in self._queues:

@@ -193,3 +193,23 @@ async def test_who_is_taken_off_is_not_called_and_tries_are_listed(office: Offic
     )
     [target] = (await got(manager, f"{path}/targets"))["items"]
     assert target["state"] == "given_up"
+
+
+async def test_pages_show_how_a_campaign_stands_and_why_it_dials_nobody(office: Office, owner: str) -> None:
+    supervisor = await office.signed_in("supervisor")
+    made = await posted(supervisor, "campaigns", MADE, 201)
+    path = f"campaigns/{made['id']}"
+    await posted(supervisor, f"{path}/targets", {"customer_ids": [owner]})
+    listed = await (await supervisor.get("/campaigns")).text()
+    assert "十一月保养提醒" in listed
+    assert "活动未在进行" in listed
+    page = await (await supervisor.get(f"/{path}")).text()
+    assert "已完成 0 / 1" in page
+    assert "欧阳锋" in page
+    tries = await (await supervisor.get(f"/{path}?view=attempts")).text()
+    assert "还没有拨打过。" in tries
+    waiting = await (await supervisor.get(f"/{path}?state=done")).text()
+    assert "这里没有客户。" in waiting
+    assert "campaign_maintenance" in await (await supervisor.get("/campaigns/new")).text()
+    agent = await office.signed_in("agent")
+    assert (await agent.get("/campaigns")).status == 403

@@ -17,6 +17,7 @@ import "./corrections";
 import "./records";
 import "./classes";
 import "./privacy";
+import "./fresh";
 import "./imports";
 import "./reports";
 import "./contacts";

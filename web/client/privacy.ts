@@ -13,6 +13,7 @@ function valueOf(field: HTMLInputElement | HTMLSelectElement | HTMLTextAreaEleme
   if (field.dataset["as"] === "number") return Number(text);
   if (field.dataset["as"] === "flag") return text === "true";
   if (field.dataset["as"] === "optional" && text === "") return null;
+  if (field.dataset["as"] === "list") return text === "" ? [] : [text];
   return field.type === "password" ? field.value : text;
 }
 

@@ -89,8 +89,18 @@ class Whom:
     priority: int = 5
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """What a campaign may name."""
+
+    flows: Sequence[str]
+    queues: Sequence[str]
+
+
 class Campaigns(Protocol):
     """Campaigns, their targets and attempts. Raises CampaignNotFound where there is none of that id."""
+
+    async def choices(self) -> Choices: ...
 
     async def list(
         self, viewer: Principal, now: datetime, *, states: Collection[CampaignState] = ()
