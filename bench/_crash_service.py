@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from campaigns import dialer
+from campaigns import dialer, retries
 from config import dialing
 from config.__main__ import app
 from config.schedule import Ticks
@@ -34,7 +34,7 @@ ARROWS: Final = (
     "settling",  # inside the transaction that stores the end
 )
 #: Seconds in place of a minute.
-BRIEF: Final = 4.0
+BRIEF: Final = 2.0
 
 
 class Crash:
@@ -110,10 +110,11 @@ def wrap(crash: Crash) -> None:
 def hurry() -> None:
     """Seconds in place of minutes, so that a run is short."""
     brief = timedelta(seconds=BRIEF)
-    waits: Any = (reconciliation, dialer, dialing)
+    waits: Any = (reconciliation, dialer, dialing, retries)
     waits[0].PATIENCE = brief
     waits[1].ORPHAN_AFTER = waits[2].ORPHAN_AFTER = brief
     waits[1].LEASE = brief / 2
+    waits[3].SENT_AGAIN_AFTER = brief / 4
     every = Ticks.every
 
     def sooner(self: Ticks, seconds: float, name: str, work: Any) -> None:

@@ -42,7 +42,8 @@ _RANK: Final[Mapping[AttemptState, int]] = {state: rank for rank, state in enume
 class AttemptOutcome(StrEnum):
     """What the network says came of an attempt."""
 
-    HUMAN = "human"  # answered, and somebody or the menu talked with the customer
+    HUMAN = "human"  # answered, and an agent talked with the customer, or the menu was heard out
+    HUNG_UP = "hung_up"  # answered, and gone before the menu had said what it had to say
     ABANDONED = "abandoned"  # answered, and no agent came in time
     MACHINE = "machine"
     BUSY = "busy"
@@ -188,14 +189,26 @@ def _ended(attempt: Attempt, call: Call, evidence: Evidence) -> tuple[AttemptSta
     if attempt.answered_at is not None or call.connected_at is not None:
         if attempt.machine:
             return AttemptState.ENDED, AttemptOutcome.MACHINE
-        met = call.connected_at is not None or (attempt.agentless and call.flow is not None)
-        return AttemptState.ENDED, AttemptOutcome.HUMAN if met else AttemptOutcome.ABANDONED
+        return AttemptState.ENDED, _answered(attempt, call)
     if not attempt.dialed:
         fenced = attempt.reason == FENCE
         return AttemptState.NOT_DIALED, AttemptOutcome.FENCED if fenced else AttemptOutcome.NOT_DIALED
     if call.outcome is Outcome.REFUSED and call.refused_by:
         return AttemptState.ENDED, AttemptOutcome.FENCED
     return AttemptState.ENDED, outcome_of(attempt.cause, silent=evidence.watched and not attempt.rang)
+
+
+def _answered(attempt: Attempt, call: Call) -> AttemptOutcome:
+    if call.connected_at is not None:
+        return AttemptOutcome.HUMAN
+    if not attempt.agentless or call.flow is None:
+        return AttemptOutcome.ABANDONED
+    return AttemptOutcome.HUMAN if heard_out(call) else AttemptOutcome.HUNG_UP
+
+
+def heard_out(call: Call) -> bool:
+    """Whether a menu served the customer: he pressed a key, or it came to its end."""
+    return bool(call.keys) or call.route not in (None, "", "fallback")
 
 
 def outcome_of(cause: int | None, *, silent: bool) -> AttemptOutcome:

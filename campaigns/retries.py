@@ -12,7 +12,7 @@ from campaigns.rules import Rules
 from campaigns.targets import Target, TargetState
 
 #: A proved `not_dialed` is sent again at once, but not in a circle.
-_SENT_AGAIN_AFTER: Final = timedelta(seconds=5)
+SENT_AGAIN_AFTER: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ def decide(target: Target, attempt: Attempt, rules: Rules, now: datetime) -> Ret
     elif after.tries >= rules.most_tries:
         ended = _over(after, TargetState.GIVEN_UP, now, {"why": "tries", "tries": after.tries})
     else:
-        due = now + max(rule.after(count), _SENT_AGAIN_AFTER)
+        due = now + max(rule.after(count), SENT_AGAIN_AFTER)
         if due >= target.expires_at:
             ended = _over(after, TargetState.GIVEN_UP, now, {"why": "expired"})
         else:

@@ -48,6 +48,7 @@ _DAY: Final = 24 * 60
 #: A return visit's practice: five tries on five days (000); a busy line is tried again soon.
 RETRIES: Final[Mapping[AttemptOutcome, Retry]] = {
     AttemptOutcome.HUMAN: Retry(tries=0, minutes=0, success=True),
+    AttemptOutcome.HUNG_UP: Retry(tries=2, minutes=_DAY),
     AttemptOutcome.ABANDONED: Retry(tries=3, minutes=72 * 60),
     AttemptOutcome.MACHINE: Retry(tries=3, minutes=_DAY),
     AttemptOutcome.BUSY: Retry(tries=5, minutes=4 * 60),

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -207,7 +208,7 @@ class Service:
             self.call_tasks.react_to_call,
             told.react_to_call,
             audit.react_to_choice,
-            attempts.react_to_call,
+            partial(attempts.react_to_call, hours=self.hours),
         ):
             self.journal.react(reaction)
         self.journal.watch(self._calls_changed)

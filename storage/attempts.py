@@ -6,6 +6,7 @@ of it follows the call log (`react_to_call`), which is complete whoever was away
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,13 +17,21 @@ from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from access.ids import new_id
-from campaigns.attempts import Attempt, AttemptId, AttemptOutcome, AttemptState, Evidence, judged
+from campaigns.attempts import (
+    GIVEN_BACK,
+    Attempt,
+    AttemptId,
+    AttemptOutcome,
+    AttemptState,
+    Evidence,
+    judged,
+)
 from campaigns.campaigns import CONTACT_PURPOSE, Campaign, CampaignState, Mode
 from campaigns.retries import decide
 from campaigns.targets import Target, TargetState
 from crm.consent.contactability import Answer, Rule
-from crm.contacts.contacts import ContactState
-from storage import campaign_targets, campaigns
+from crm.contacts.contacts import ContactError, ContactState, Result
+from storage import campaign_targets, campaigns, contacts
 from storage.contactability import Asked, House, ask
 from storage.customers import mark_number
 from storage.tables.calls import calls
@@ -32,11 +41,14 @@ from storage.tables.campaigns import dial_attempts as attempts
 from storage.tables.contacts import due_contacts
 from telephony.calls import Call, Direction
 from telephony.facts import Fact, FactKind, Source
+from telephony.hours import WorkingTime
 
 #: What nobody but a person can change ends a target; the rest is looked at again.
 _FINAL: Final = frozenset({Rule.NO_NUMBER, Rule.WRONG_NUMBER, Rule.OPTED_OUT, Rule.LISTED, Rule.VEHICLE_GONE})
 #: A rule that a person may lift any day is asked again so often.
 _LOOK_AGAIN: Final = timedelta(hours=4)
+#: Outcomes that rang nobody's telephone, or of which nobody knows whether they did.
+_SAYS_NOTHING: Final = frozenset({*GIVEN_BACK, AttemptOutcome.UNKNOWN})
 _SOURCES: Final = frozenset({Source.AMI, Source.CEL, Source.CDR})
 
 
@@ -349,8 +361,16 @@ def orphans(connection: Connection, before: datetime) -> list[str]:
     return [row[0] for row in rows]
 
 
-def react_to_call(connection: Connection, before: Call | None, after: Call, facts: Sequence[Fact]) -> None:
-    """What a change of a call makes of its attempt and its target, in the same transaction (`storage.journal`)."""
+def react_to_call(
+    connection: Connection,
+    before: Call | None,
+    after: Call,
+    facts: Sequence[Fact],
+    *,
+    hours: WorkingTime,
+) -> None:
+    """What a change of a call makes of its attempt, its target, and the contact it is about, in the same transaction
+    (`storage.journal`)."""
     if after.direction is not Direction.OUTBOUND:
         return
     attempt = get(connection, after.id, lock=True)
@@ -358,8 +378,27 @@ def react_to_call(connection: Connection, before: Call | None, after: Call, fact
         return
     news = judged(attempt, after, evidence_in(facts))
     moment = after.ended_at or (facts[-1].at if facts else after.started_at)
-    if news != attempt:
-        settle(connection, attempt, news, moment)
+    if news == attempt:
+        return
+    settle(connection, attempt, news, moment)
+    if attempt.is_open and not news.is_open:
+        _tell_contact(connection, news, after, moment, hours)
+
+
+def _tell_contact(
+    connection: Connection, attempt: Attempt, call: Call, now: datetime, hours: WorkingTime
+) -> None:
+    """A try that rang is one of the contact's; a menu heard out closes it; where an agent talked, he says."""
+    if attempt.outcome in _SAYS_NOTHING or call.connected_at is not None:
+        return
+    target = campaign_targets.get(connection, attempt.target_id)
+    if target is None or target.contact_id is None:
+        return
+    result = Result.DONE if attempt.outcome is AttemptOutcome.HUMAN else Result.NOT_REACHED
+    with contextlib.suppress(ContactError):  # closed or held meanwhile: it has its word
+        contacts.close_contact(
+            connection, target.contact_id, result, now=now, hours=hours, call_id=attempt.id, force=True
+        )
 
 
 def evidence_in(facts: Sequence[Fact]) -> Evidence:

@@ -33,6 +33,9 @@ BOOKS = Entry(
     person="books",
     does=Answers(after=(0.5, 1.0), talks=None, keys=((3.0, "1"), (4.0, "1"))),
 )
+#: Hears the menu out, pressing nothing.
+HEARS = Entry(pattern=r".*1234", person="answers", does=Answers(after=(0.5, 1.0), talks=None))
+#: Hangs up in the greeting.
 LISTENS = Entry(pattern=r".*", person="answers", does=Answers(after=(0.5, 1.0), talks=(1.0, 2.0)))
 
 
@@ -56,7 +59,7 @@ async def house() -> AsyncIterator[House]:
             },
             agents=("agent1",),
         ) as built:
-            built.lab.outside.directory = (STOPS, BOOKS, *DIRECTORY[:-1], LISTENS)
+            built.lab.outside.directory = (STOPS, BOOKS, HEARS, *DIRECTORY[:-1], LISTENS)
             yield built
     finally:
         shutil.rmtree(short, ignore_errors=True)
@@ -80,6 +83,7 @@ async def test_r15_every_way_a_call_can_end_is_told_apart_and_dialed_once(
         "010603": (AttemptOutcome.DECLINED, TargetState.WAITING),
         "010408": (AttemptOutcome.NO_ANSWER, TargetState.WAITING),
         "011234": (AttemptOutcome.HUMAN, TargetState.DONE),
+        "015555": (AttemptOutcome.HUNG_UP, TargetState.WAITING),
     }
     outbound.add(*numbers(*wanted))
     outbound.step(CampaignStep.START)
@@ -174,5 +178,5 @@ async def test_r35_nothing_is_dialed_after_a_pause(house: House, database: Datab
         )
     )
     settled = await outbound.settled(*waiting)
-    assert {one.outcome for one in settled.values()} == {AttemptOutcome.HUMAN}
+    assert {one.outcome for one in settled.values()} == {AttemptOutcome.HUNG_UP}
     assert all(outbound.dialed(number) == 1 for number in crowd)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fixtures_cases import ZONE, CaseHouse
+from fixtures_cases import HOURS, ZONE, CaseHouse
 from fixtures_storage import FrozenClock
 
 from campaigns.attempts import Attempt, AttemptOutcome, AttemptState
@@ -28,7 +28,19 @@ from campaigns.targets import NewTarget, Target, TargetState
 from crm.consent import optouts as wishes
 from crm.consent.contactability import Rule
 from crm.consent.options import ContactabilityOptions
-from storage import attempts, calls, campaign_targets, campaigns, customers, do_not_call, merging, optouts
+from crm.contacts.contacts import Contact, ContactState, NewReason, ReasonKind, Result
+from storage import (
+    attempts,
+    calls,
+    campaign_targets,
+    campaigns,
+    contact_rows,
+    contacts,
+    customers,
+    do_not_call,
+    merging,
+    optouts,
+)
 from storage.attempts import Proposal, Verdict
 from storage.contactability import House
 from storage.database import Database
@@ -127,7 +139,7 @@ class Floor:
 
         def store(connection: Any) -> None:
             calls.save(connection, [(None, call)])
-            attempts.react_to_call(connection, None, call, facts)
+            attempts.react_to_call(connection, None, call, facts, hours=HOURS)
 
         self.database.write_now(store)
         return self.attempt(attempt.id)
@@ -198,7 +210,7 @@ def test_campaign_without_anybody_left_is_over_but_an_empty_one_waits(floor: Flo
     assert over() == []
     [attempt] = floor.claim(floor.propose())
     assert over() == []
-    floor.ends(attempt, Outcome.ANSWERED, answered_at=NOW, flow="reminder")
+    floor.ends(attempt, Outcome.ANSWERED, answered_at=NOW, flow="reminder", keys="menu=1")
     assert over() == [(floor.campaign.id, "no_targets")]
 
 
@@ -363,7 +375,7 @@ def test_c06_call_by_a_campaign_counts_for_every_other_one(floor: Floor) -> None
 def test_answer_ends_attempt_and_target_together(floor: Floor) -> None:
     floor.add(floor.customer)
     [attempt] = floor.claim(floor.propose())
-    over = floor.ends(attempt, Outcome.ANSWERED, answered_at=NOW, flow="reminder")
+    over = floor.ends(attempt, Outcome.ANSWERED, answered_at=NOW, flow="reminder", keys="menu=1")
     assert (over.state, over.outcome) == (AttemptState.ENDED, AttemptOutcome.HUMAN)
     one = floor.target()
     assert (one.state, one.tries, one.counts) == (TargetState.DONE, 1, {AttemptOutcome.HUMAN: 1})
@@ -457,3 +469,62 @@ def test_targets_and_attempts_follow_a_merge(floor: Floor) -> None:
         lambda c: merging.merge(c, survivor, floor.customer, choices={}, by=customers.HOUSE, now=NOW)
     )
     assert floor.attempt(attempt.id).customer_id == survivor
+
+
+# The contact a target is about
+
+
+def with_contact(floor: Floor) -> tuple[Attempt, str]:
+    """An attempt that goes on, and the contact it is about."""
+    reason = NewReason(
+        kind=ReasonKind.PERIODIC_MAINTENANCE,
+        occasion="x",
+        customer_id=floor.customer,
+        due_at=NOW + timedelta(days=1),
+    )
+    made = floor.database.write_now(lambda c: contacts.add_reason(c, reason, now=NOW))
+    assert made is not None
+    floor.add(floor.customer, contact_id=made.id)
+    [attempt] = floor.claim(floor.propose())
+    return attempt, made.id
+
+
+def contact(floor: Floor, contact_id: str) -> Contact:
+    return floor.database.read_now(lambda c: contact_rows.get_contact(c, contact_id))
+
+
+def test_try_that_rang_is_one_of_the_contacts(floor: Floor) -> None:
+    attempt, whose = with_contact(floor)
+    floor.ends(attempt, Outcome.NO_ANSWER, cause=19)
+    told = contact(floor, whose)
+    assert (told.tries, told.state, told.result) == (1, ContactState.OPEN, None)
+    [one] = floor.database.read_now(lambda c: contacts.tries_of(c, whose))
+    assert (one.call_id, one.result) == (attempt.id, Result.NOT_REACHED)
+
+
+def test_try_that_rang_nobodys_telephone_is_none_of_the_contacts(floor: Floor) -> None:
+    attempt, whose = with_contact(floor)
+    floor.ends(attempt, Outcome.FAILED, cause=34)
+    assert contact(floor, whose).tries == 0
+
+
+def test_menu_heard_out_closes_the_contact_and_one_hung_up_on_does_not(floor: Floor) -> None:
+    attempt, whose = with_contact(floor)
+    over = floor.ends(attempt, Outcome.ANSWERED, answered_at=NOW, flow="reminder")
+    assert over.outcome is AttemptOutcome.HUNG_UP
+    assert contact(floor, whose).state is ContactState.OPEN
+    assert floor.target().state is TargetState.WAITING
+    floor.clock.advance(24 * 3600)
+    [again] = floor.claim(floor.propose())
+    now = floor.clock.now()
+    over = floor.ends(again, Outcome.ANSWERED, answered_at=now, flow="reminder", route="hangup")
+    assert over.outcome is AttemptOutcome.HUMAN
+    told = contact(floor, whose)
+    assert (told.state, told.result, told.tries) == (ContactState.CLOSED, Result.DONE, 2)
+    assert floor.target().state is TargetState.DONE
+
+
+def test_agent_who_talked_says_himself_what_came_of_it(floor: Floor) -> None:
+    attempt, whose = with_contact(floor)
+    floor.ends(attempt, Outcome.ANSWERED, answered_at=NOW, connected_at=NOW, flow="reminder", keys="menu=0")
+    assert contact(floor, whose).state is ContactState.OPEN

@@ -69,6 +69,8 @@ STARTED = fact(FactKind.LEG_STARTED, 0.1, trunk=True, direction="outbound", call
 ANSWERED = fact(FactKind.LEG_ANSWERED, 8)
 MENU = fact(FactKind.IVR_STARTED, 8.1, Source.AGI, flow="reminder", caller="", called="")
 
+KEY = fact(FactKind.IVR_STEP, 12, Source.AGI, node="menu", keys="1")
+
 
 def ended(cause: int, at: float = 30) -> Fact:
     return fact(FactKind.LEG_ENDED, at, cause=cause)
@@ -98,10 +100,11 @@ def told(*facts: Fact, first: Attempt | None = None) -> list[Attempt]:
 
 
 def test_attempt_goes_forward_with_its_call() -> None:
-    states = told(OPENED, STARTED, ANSWERED, MENU, ended(16), first=attempt(agentless=True))
+    states = told(OPENED, STARTED, ANSWERED, MENU, KEY, ended(16), first=attempt(agentless=True))
     assert [one.state for one in states] == [
         AttemptState.INTENT,
         AttemptState.DIALING,
+        AttemptState.ANSWERED,
         AttemptState.ANSWERED,
         AttemptState.ANSWERED,
         AttemptState.ENDED,
@@ -137,7 +140,9 @@ def test_answer_nobody_took_is_abandoned_and_one_a_menu_took_is_not() -> None:
     assert told(*menu)[-1].outcome is AttemptOutcome.ABANDONED, (
         "a message to whom no agent took is no service"
     )
-    assert told(*menu, first=attempt(agentless=True))[-1].outcome is AttemptOutcome.HUMAN
+    assert told(*menu, first=attempt(agentless=True))[-1].outcome is AttemptOutcome.HUNG_UP
+    pressed = (*menu[:-1], KEY, menu[-1])
+    assert told(*pressed, first=attempt(agentless=True))[-1].outcome is AttemptOutcome.HUMAN
     machine = (OPENED, STARTED, ANSWERED, MENU, fact(FactKind.MACHINE, 9), ended(16))
     assert told(*machine, first=attempt(agentless=True))[-1].outcome is AttemptOutcome.MACHINE
 
