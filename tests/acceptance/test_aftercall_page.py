@@ -320,9 +320,11 @@ async def test_s15_a_recording_is_heard_marked_and_deleted_in_the_page(
     await expect(clock).to_have_text(re.compile(r"^0:0[12] /"))
     await page.locator("canvas.wave").focus()
     await page.keyboard.press("m")
+    await expect(page.locator("dialog.ask input")).to_be_focused()
     held: list[Route] = []
     await page.route("**/marks", lambda route: held.append(route))
     await page.keyboard.type("客户说到报价")
+    await expect(page.locator("dialog.ask input")).to_have_value("客户说到报价")
     await page.keyboard.press("Enter")
     await page.keyboard.press("Enter")  # the answer takes its time: one mark all the same
     await until(lambda: held)
