@@ -107,6 +107,8 @@ class Attempt:
     machine: bool = False
     #: A menu speaks to the customer, no agent.
     agentless: bool = False
+    #: The agent's telephone rang first, under this id; the customer's leg is another one.
+    agent_first: bool = False
     #: Q.850 cause of the customer's leg.
     cause: int | None = None
     #: Why it could not be placed, or why its end was not seen, in one word.
@@ -230,6 +232,14 @@ def outcome_of(cause: int | None, *, silent: bool) -> AttemptOutcome:
     return AttemptOutcome.UNAVAILABLE if cause in _UNAVAILABLE else AttemptOutcome.NO_ANSWER
 
 
-def is_abandoned_in_time(answered_at: datetime, connected_at: datetime | None, within: timedelta) -> bool:
-    """Whether an answered customer met nobody in time (47 CFR 64.1200(a)(7): within 2 s of the greeting's end)."""
-    return connected_at is None or connected_at - answered_at > within
+#: An answered customer waits no longer for an agent (47 CFR 64.1200(a)(7): two seconds after his greeting).
+PATIENCE: Final = timedelta(seconds=2)
+
+
+def is_late(attempt: Attempt) -> bool:
+    """Whether a person answered and met nobody in time: an abandoned call, whatever became of it afterwards."""
+    if attempt.agentless or attempt.answered_at is None or attempt.outcome is AttemptOutcome.MACHINE:
+        return False
+    if attempt.connected_at is None:
+        return not attempt.is_open
+    return attempt.connected_at - attempt.answered_at > PATIENCE

@@ -13,3 +13,9 @@ class CampaignOptions(Options):
     lines_kept: int = Field(
         5, ge=0, le=2000, description="channels of the trunk that campaigns leave free for callers"
     )
+    agents_kept: int | None = Field(
+        None,
+        ge=0,
+        le=500,
+        description="idle agents of a queue that campaigns leave to callers; not set: the fewest that keep its level",
+    )

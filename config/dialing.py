@@ -11,8 +11,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from campaigns.attempts import Attempt
-from campaigns.campaigns import Campaign, CampaignState, CampaignStep, StepNotAllowed
+from campaigns.campaigns import (
+    CONTACT_PURPOSE,
+    Campaign,
+    CampaignState,
+    CampaignStep,
+    Mode,
+    StepNotAllowed,
+)
 from campaigns.dialer import ORPHAN_AFTER, Dialer, Limits
+from campaigns.learning import Learning
+from campaigns.seating import Agents, Seating
 from config.settings import Settings
 from ivr.ports import Called, Unavailable
 from storage import attempts, campaigns, customers
@@ -30,6 +39,12 @@ log = structlog.get_logger(__name__)
 
 #: An order the switch could not carry out has no channel; its events get this long to say otherwise, in seconds.
 _NO_CHANNEL_AFTER = 2.0
+#: Modes in which an agent is kept for each customer from the dial on.
+_OWN_AGENT = frozenset({Mode.MANUAL, Mode.PREVIEW, Mode.PROGRESSIVE})
+#: Attempts that a pacing rule learns from after a restart.
+_HISTORY = 1000
+#: The menu for whom no agent took, where a campaign names none.
+NOBODY_FLOW = "campaign_nobody"
 #: Q.850 cause of a call that nobody could place (no route to the destination).
 _NO_ROUTE = 3
 
@@ -57,12 +72,24 @@ class DialBook:
     async def claim(self, campaign: Campaign, most: int) -> Sequence[Attempt]:
         """Ask about those whose moment has come, then write what is to become of each."""
         now, house = self._clock.now(), self._house
-        found = await self._database.read(lambda c: attempts.propose(c, campaign, house, now, most))
+        reserved = campaign.mode in _OWN_AGENT
+        found = await self._database.read(
+            lambda c: attempts.propose(c, campaign, house, now, most, agent_reserved=reserved)
+        )
         if not found:
             return ()
         return await self._database.write(
             lambda c: attempts.claim(c, campaign.id, found, node=self._node, now=self._clock.now())
         )
+
+    async def history(self, campaign: Campaign) -> Sequence[Attempt]:
+        """Its latest attempts that are over, the oldest first."""
+        return await self._database.read(lambda c: attempts.history(c, campaign.id, _HISTORY))
+
+    def time_left(self, campaign: Campaign) -> float:
+        """The share of today's hours for its purpose still to come, by the house's clock."""
+        window = self._house.policies[CONTACT_PURPOSE[campaign.purpose]].window
+        return window.left_of_day(self._clock.now().astimezone(self._house.zone))
 
     async def open_calls(self, claimed: Sequence[Attempt]) -> None:
         """The call of each, on its customer's record from its first moment on."""
@@ -145,8 +172,9 @@ class DialLine:
 class HouseOutbound:
     """`ivr.ports.Outbound`: what speaks to whom a campaign called."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, seating: Seating) -> None:
         self._database = database
+        self._seating = seating
 
     async def called(self, call_id: str) -> Called | None:
         """Whom this call reached, in his language. Raises Unavailable."""
@@ -157,12 +185,42 @@ class HouseOutbound:
                 return None
             campaign = campaigns.get(connection, attempt.campaign_id)
             customer = customers.get_customer(connection, attempt.customer_id)
-            return Called(flow=campaign.flow, number=attempt.number, language=customer.language)
+            by_agents = campaign.mode.needs_agents
+            return Called(
+                flow=campaign.flow or (NOBODY_FLOW if by_agents else ""),
+                number=attempt.number,
+                language=customer.language,
+                by_agents=by_agents,
+                purpose=CONTACT_PURPOSE[campaign.purpose].value,
+            )
 
         try:
             return await self._database.read_first(look)
         except (StorageUnavailable, SQLAlchemyError) as error:
             raise Unavailable("The campaigns are away.") from error
+
+    async def seat(self, call_id: str, within: float) -> str | None:
+        """The telephone of an agent for this customer. Raises Unavailable."""
+
+        def look(connection: Connection) -> Campaign | None:
+            attempt = attempts.get(connection, call_id)
+            return None if attempt is None else campaigns.get(connection, attempt.campaign_id)
+
+        try:
+            campaign = await self._database.read_first(look)
+            if campaign is None:
+                return None
+            agent = await self._seating.seat(call_id, campaign, within)
+        except (StorageUnavailable, SQLAlchemyError) as error:
+            raise Unavailable("The campaigns are away.") from error
+        return agent.phone if agent is not None else None
+
+    async def missed(self, call_id: str) -> None:
+        """The telephone given for this customer did not take him."""
+        try:
+            await self._seating.failed(call_id)
+        except StorageUnavailable as error:
+            log.warning("a missed seat is not counted", action="seat_missed", call=call_id, why=str(error))
 
 
 class Dialing:
@@ -178,6 +236,7 @@ class Dialing:
         house: House,
         line: DialLine,
         pace: Pace,
+        agents: Agents,
     ) -> None:
         phone = settings.telephony
         self._database = database
@@ -185,6 +244,7 @@ class Dialing:
         self._clock = clock
         self._orders: set[asyncio.Task[None]] = set()
         self.book = DialBook(database, journal, clock, node=phone.switch.system_name, house=house)
+        self.seating = Seating(agents=agents, clock=clock)
         self.dialer = Dialer(
             book=self.book,
             line=line,
@@ -193,6 +253,8 @@ class Dialing:
             pace=pace,
             limits=Limits(channels=phone.trunk.channels, kept=settings.campaigns.lines_kept),
             away=(StorageUnavailable, SwitchError),
+            seating=self.seating,
+            learning=Learning(zone=house.zone),
         )
 
     def calls_changed(self, changes: Sequence[CallChange]) -> None:
@@ -204,6 +266,8 @@ class Dialing:
         ]
         if over:
             self._order(self._look_at(over))
+        if any(change.after.direction is Direction.OUTBOUND and _moved(change) for change in changes):
+            self.dialer.nudge()
 
     async def _look_at(self, call_ids: Sequence[str]) -> None:
         try:
@@ -211,6 +275,7 @@ class Dialing:
         except StorageUnavailable:
             return  # the next one tells as much
         for attempt in found:
+            self.seating.gone(attempt.id)
             self.dialer.ended(attempt)
 
     def not_out(self, out: CallOut) -> None:
@@ -264,6 +329,13 @@ class Dialing:
             log.warning("campaigns wait", action="campaigns_delayed", why=str(error))
             return
         self.dialer.nudge()
+
+
+def _moved(change: CallChange) -> bool:
+    """A customer answered, or an agent began to talk with him."""
+    before, after = change.before, change.after
+    known = (None, None) if before is None else (before.answered_at, before.connected_at)
+    return known != (after.answered_at, after.connected_at)
 
 
 def _step_due(connection: Connection, now: datetime) -> None:

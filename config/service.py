@@ -55,6 +55,7 @@ from config.case_ticks import CaseTicks
 from config.class_ticks import ClassTicks
 from config.desk import HouseDesk
 from config.dialing import Dialing, DialLine, HouseOutbound
+from config.dialing_agents import HouseAgents
 from config.disk import full_disks, reserve
 from config.due_ticks import DueTicks
 from config.duplicate_ticks import DuplicateTicks
@@ -280,6 +281,15 @@ class Service:
             policies=settings.crm.contactability.policies(settings.calendar.holidays),
             key=keep_key(settings.data),
         )
+        self.campaign_agents = HouseAgents(
+            self.agents,
+            self.database,
+            self.board,
+            self.clock,
+            live_calls=self.journal.live_calls,
+            queues=phone.queues,
+            agents_kept=settings.campaigns.agents_kept,
+        )
         self.dialing = Dialing(
             settings,
             self.database,
@@ -292,6 +302,7 @@ class Service:
                 call_out=self.switch.call_out,
             ),
             pace=self.control.pace,
+            agents=self.campaign_agents,
         )
         self.journal.watch(self.dialing.calls_changed)
         self._phones: frozenset[str] = frozenset()
@@ -325,7 +336,7 @@ class Service:
                 texts=NoTexts(),
                 appointments=HouseAppointments(self.database, self.hours, settings.crm.appointments),
                 surveys=HouseSurveys(self.database, self.hours, prompts.has),
-                outbound=HouseOutbound(self.database),
+                outbound=HouseOutbound(self.database, self.dialing.seating),
             ),
             journal=menus.SafeJournal(self.journal),
             book=prompts,
@@ -523,6 +534,7 @@ class Service:
         self.ticks.every(60, "appointments", self.appointments.look)
         self.ticks.every(10, "cases", self.cases.look)
         self.ticks.every(5, "campaigns", self.dialing.look)
+        self.ticks.every(60, "hotline load", self.campaign_agents.look)
         self.due = DueTicks(self.database, self.clock, self.hours)
         self.ticks.every(60, "due", self.due.look)
         self.report_ticks = ReportTicks(
@@ -800,6 +812,7 @@ class Service:
     def _agent_changed(self, agent: Agent) -> None:
         self.app[LIVE].agent_changed(agent)
         self.pops.agent_changed(agent)
+        self.dialing.dialer.agent_changed(agent)
 
     def _note_pop(self, agent_id: str, customer_id: str) -> None:
         """Whose record a ring showed to whom, for the audit log."""

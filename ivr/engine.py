@@ -92,6 +92,8 @@ class Opening:
     language: str | None = None
     #: Why he left the queue: the key he pressed, or "empty" where nobody is signed in.
     left_by: str = ""
+    #: What a campaign called about (`crm.consent.optouts.Purpose`); empty for callers.
+    purpose: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,7 +219,11 @@ def start(flow: Flow, opening: Opening, limits: Limits, now: datetime) -> Turn:
         language_known=opening.language in flow.languages,
         caller=opening.caller,
         unreadable=opening.unreadable,
-        values={"caller": opening.caller, "left_by": opening.left_by or None},
+        values={
+            "caller": opening.caller,
+            "left_by": opening.left_by or None,
+            "purpose": opening.purpose or None,
+        },
     )
     return _Run(flow, session, limits, now).enter(flow.start)
 
@@ -350,6 +356,10 @@ class _Run:
     @property
     def _is_key_customer(self) -> bool:
         return self.customer is not None and self.customer.key_customer
+
+    def _purpose(self, step: steps.OptOut) -> str:
+        """What the customer wants no more of."""
+        return step.purpose if step.purpose != "campaign" else str(self.values.get("purpose") or "all")
 
     def _priority(self, step: steps.Queue | steps.Person) -> int:
         return max(step.priority, step.key_priority) if self._is_key_customer else step.priority
@@ -499,7 +509,7 @@ class _Run:
             case _ if caller is None:
                 return None
             case steps.OptOut():
-                return AskOptOut(call_id=call_id, number=caller, purpose=step.purpose)
+                return AskOptOut(call_id=call_id, number=caller, purpose=self._purpose(step))
             case steps.SendText():
                 return AskText(call_id=call_id, template=step.template, number=caller, language=self.language)
 
@@ -700,7 +710,7 @@ class _Run:
             case steps.OptOut():
                 done = isinstance(reply, Done) and reply.ok
                 if done:
-                    self._note(FactKind.OPTED_OUT, number=self.session.caller, purpose=step.purpose)
+                    self._note(FactKind.OPTED_OUT, number=self.session.caller, purpose=self._purpose(step))
                 return self.enter(step.next if done else step.otherwise)
             case steps.CreateTask():
                 done = isinstance(reply, Done) and reply.ok

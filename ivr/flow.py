@@ -327,6 +327,7 @@ class OptOut:
     """Suppress the caller's number for a purpose, durably, before it is confirmed to him."""
 
     kind: ClassVar[str] = "opt_out"
+    #: "campaign": whatever the campaign called about; without one, everything.
     purpose: str
     next: str
     otherwise: str

@@ -8,6 +8,7 @@ the service dies anywhere before it, the dialplan sees no route and takes the ca
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +44,7 @@ from ivr.ports import (
     AskSurvey,
     AskTask,
     AskText,
+    Called,
     Done,
     FindByNumber,
     FindByTail,
@@ -51,13 +53,14 @@ from ivr.ports import (
     Line,
     LineGone,
     NoAnswer,
+    Outbound,
     Ports,
     Question,
     Reply,
     Unavailable,
 )
 from ivr.prompts import Item, PromptBook, PromptError, Sentence, Sound, item
-from ivr.routes import ToFallback, route_word
+from ivr.routes import ToFallback, ToSeat, route_word
 from telephony.asterisk import names
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
@@ -68,6 +71,8 @@ log = structlog.get_logger(__name__)
 
 #: A question the house does not answer within this many seconds is taken as not answered.
 QUESTION_SECONDS: Final = 1.5
+#: A campaign's customer waits so long for an agent to come free (pacing: `campaigns.attempts.PATIENCE`).
+SEAT_SECONDS: Final = 2.0
 #: A wait that is noticed to be over this many seconds late was no wait: the service itself stood still.
 _STOOD_STILL_SECONDS: Final = 0.25
 #: What callers chose is stored at the latest this many seconds after the key.
@@ -217,10 +222,16 @@ class Host:
         """A customer whom a campaign called has answered."""
         arrival = line.arrival
         try:
+            outbound = self._ports.outbound
             called = None
-            if self._ports.outbound is not None:
+            if outbound is not None:
                 async with asyncio.timeout(QUESTION_SECONDS):
-                    called = await self._ports.outbound.called(arrival.subject)
+                    called = await outbound.called(arrival.subject)
+            if outbound is not None and called is not None and called.by_agents:
+                if arrival.key == names.SEAT_MISSED:
+                    await outbound.missed(arrival.subject)
+                elif await self._seat(line, called, outbound):
+                    return
             flow = None if called is None else self.menus.outbound.get(called.flow)
             if called is None or flow is None:
                 self.counts.fallback += 1
@@ -229,13 +240,32 @@ class Host:
             call = _Call(arrival, arrival.subject)
             data = {"call_id": call.call_id, "flow": flow.name, "caller": "", "called": ""}
             await self._journal.record(call.note(FactKind.IVR_STARTED, self._clock.now(), data))
-            opening = Opening(call_id=call.call_id, caller=called.number, language=called.language)
+            opening = Opening(
+                call_id=call.call_id,
+                caller=called.number,
+                language=called.language,
+                purpose=called.purpose,
+            )
             await self._walk(line, call, flow, opening, answer=False)
         except (Unavailable, TimeoutError) as error:
             self.counts.fallback += 1
             log.error(
                 "campaign's call not served", action="ivr_fallback", call=arrival.subject, error=str(error)
             )
+
+    async def _seat(self, line: Line, called: Called, outbound: Outbound) -> bool:
+        """Give a customer to an agent; False: nobody came free in time, or he has hung up."""
+        endpoint = await outbound.seat(line.arrival.subject, SEAT_SECONDS)
+        if endpoint is None:
+            return False
+        self.counts.routed += 1
+        variables = [(names.LANGUAGE, called.language)] if called.language else []
+        word = route_word(ToSeat(endpoint=endpoint, seconds=math.ceil(SEAT_SECONDS)))
+        try:
+            await line.release([*variables, (names.IVR_DONE, word or "")])
+        except LineGone:
+            self.counts.hung_up += 1
+        return True
 
     async def _serve_leaving(self, line: Line, flow: Flow) -> None:
         arrival = line.arrival

@@ -483,7 +483,7 @@ FIELDS: Final[Mapping[str, tuple[type[Step], Mapping[str, _Field]]]] = {
     "opt_out": (
         steps.OptOut,
         {
-            "purpose": _Field(read=partial(_word, ("advertising", "visits", "reminders", "all"))),
+            "purpose": _Field(read=partial(_word, ("advertising", "visits", "reminders", "all", "campaign"))),
             "next": _TARGET,
             "otherwise": _TARGET,
         },

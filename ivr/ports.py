@@ -412,6 +412,10 @@ class Called:
     number: str
     #: The language he is known to speak, or None.
     language: str | None
+    #: Agents take him; `flow` speaks to whom no agent took.
+    by_agents: bool = False
+    #: What he was called about (`crm.consent.optouts.Purpose`).
+    purpose: str = ""
 
 
 class Outbound(Protocol):
@@ -419,6 +423,12 @@ class Outbound(Protocol):
 
     async def called(self, call_id: str) -> Called | None:
         """Whom this call reached; None where no campaign made it. Raises Unavailable."""
+
+    async def seat(self, call_id: str, within: float) -> str | None:
+        """The telephone of an agent for this customer; None: nobody came free within so many seconds."""
+
+    async def missed(self, call_id: str) -> None:
+        """The telephone given for this customer did not take him."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

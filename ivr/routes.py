@@ -34,6 +34,14 @@ class ToAgent:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ToSeat:
+    """A campaign's customer: ring one agent for `seconds`, whose telephone answers by itself."""
+
+    endpoint: str
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ToVoicemail:
     """Leave a message in a queue's box."""
 
@@ -52,7 +60,7 @@ class ToFallback:
     why: str
 
 
-Route: TypeAlias = ToQueue | ToAgent | ToVoicemail | ToHangUp | ToFallback
+Route: TypeAlias = ToQueue | ToAgent | ToSeat | ToVoicemail | ToHangUp | ToFallback
 
 
 def route_word(route: Route) -> str | None:
@@ -65,6 +73,8 @@ def route_word(route: Route) -> str | None:
             return _join(names.ROUTE_QUEUE, route.queue, route.priority, route.max_wait)
         case ToAgent():
             return _join(names.ROUTE_AGENT, route.endpoint, route.seconds, route.queue, route.priority)
+        case ToSeat():
+            return _join(names.ROUTE_SEAT, route.endpoint, route.seconds)
         case ToVoicemail():
             return _join(names.ROUTE_VOICEMAIL, route.box)
         case ToHangUp():

@@ -34,6 +34,7 @@ def _agent(row: Row[tuple[object, ...]]) -> Agent:
         next_pause=values[agents.c.next_pause] or "",
         call_id=values[agents.c.call_id],
         wrapup_until=values[agents.c.wrapup_until],
+        reserved_for=values[agents.c.reserved_for],
     )
 
 
@@ -72,6 +73,7 @@ def save(connection: Connection, agent: Agent, *, event: str, now: datetime, act
         "next_pause": agent.next_pause,
         "call_id": agent.call_id,
         "wrapup_until": agent.wrapup_until,
+        "reserved_for": agent.reserved_for,
     }
     changed = connection.execute(update(agents).where(agents.c.user_id == agent.id).values(values))
     if changed.rowcount == 0:

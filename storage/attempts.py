@@ -318,6 +318,21 @@ def page(
     return [attempt_from(row) for row in rows]
 
 
+def history(connection: Connection, campaign_id: str, limit: int) -> list[Attempt]:
+    """The latest attempts of a campaign that are over and were dialed by the service, the oldest first."""
+    rows = connection.execute(
+        select(attempts)
+        .where(
+            attempts.c.campaign_id == campaign_id,
+            attempts.c.open_number.is_(None),
+            attempts.c.agent_first.is_(False),
+        )
+        .order_by(attempts.c.intent_at.desc(), attempts.c.id.desc())
+        .limit(limit)
+    ).mappings()
+    return [attempt_from(row) for row in rows][::-1]
+
+
 def of_target(connection: Connection, target_id: str) -> list[Attempt]:
     """A target's attempts, the first first."""
     rows = connection.execute(
@@ -376,7 +391,7 @@ def react_to_call(
     attempt = get(connection, after.id, lock=True)
     if attempt is None:
         return
-    news = judged(attempt, after, evidence_in(facts))
+    news = judged(attempt, after, evidence_in(facts, agent_first=attempt.agent_first))
     moment = after.ended_at or (facts[-1].at if facts else after.started_at)
     if news == attempt:
         return
@@ -401,11 +416,14 @@ def _tell_contact(
         )
 
 
-def evidence_in(facts: Sequence[Fact]) -> Evidence:
-    """What facts of a call show of its attempt."""
+def evidence_in(facts: Sequence[Fact], *, agent_first: bool = False) -> Evidence:
+    """What facts of a call show of its attempt; `agent_first`: the agent's telephone rings first."""
     kinds = {fact.kind for fact in facts}
     return Evidence(
-        dialed=any(fact.source in _SOURCES for fact in facts),
+        # The agent's own telephone, which rings under the call's id, says nothing of the customer.
+        dialed=any(
+            fact.source in _SOURCES and not (agent_first and fact.uniqueid == fact.linkedid) for fact in facts
+        ),
         rang=FactKind.FAR_SIGN in kinds,
         watched=any(fact.kind is FactKind.LEG_ENDED and fact.source is Source.AMI for fact in facts),
         machine=FactKind.MACHINE in kinds,

@@ -92,7 +92,7 @@ _WORDS_IN: Final = frozenset(
     {
         *("registration_versions", "happenings", "import_faults", "case_events"),
         *("contact_reasons", "contact_events", "response_answers", "response_scores"),
-        *("appointment_events", "reports", "report_steps", "campaign_targets"),
+        *("appointment_events", "reports", "report_steps", "campaign_targets", "campaign_rungs"),
     }
 )
 #: How events told to other systems call what is not in `Person.subjects`.

@@ -44,7 +44,7 @@ from storage.tables.appointments import (
     visit_credits,
 )
 from storage.tables.calls import call_facts, call_legs, calls, switch_calls
-from storage.tables.campaigns import campaign_targets, dial_attempts
+from storage.tables.campaigns import campaign_rungs, campaign_targets, dial_attempts
 from storage.tables.cases import case_events, case_tasks, cases
 from storage.tables.contacts import contact_events, contact_reasons, contact_tries, due_contacts
 from storage.tables.links import links
@@ -263,7 +263,10 @@ KINDS: Final[Mapping[str, Kind]] = {
             key=campaign_targets.c.id,
             moment=campaign_targets.c.closed_at,
             held=_standing(campaign_targets.c.customer_id),
-            below=((dial_attempts, dial_attempts.c.target_id),),
+            below=(
+                (dial_attempts, dial_attempts.c.target_id),
+                (campaign_rungs, campaign_rungs.c.target_id),
+            ),
         ),
         Kind(
             name="appointments",

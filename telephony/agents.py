@@ -22,6 +22,7 @@ class AgentState(StrEnum):
     ON_CALL = "on_call"
     WRAP_UP = "wrap_up"
     PAUSED = "paused"
+    RESERVED = "reserved"  # kept for the customers a campaign is calling; no queue rings him
 
 
 class AgentEvent(StrEnum):
@@ -40,6 +41,8 @@ class AgentEvent(StrEnum):
     DISCONNECTED = "disconnected"
     WRAPPED_UP = "wrapped_up"  # by disposition or by the timer
     EXTEND = "extend"  # more time for the wrap-up
+    RESERVE = "reserve"
+    RELEASE = "release"
 
 
 class AgentError(Exception):
@@ -127,7 +130,23 @@ STEPS: Mapping[tuple[AgentState, AgentEvent], AgentState] = {
     (AgentState.PAUSED, AgentEvent.STOPPED_RINGING): AgentState.PAUSED,
     (AgentState.PAUSED, AgentEvent.CONNECTED): AgentState.ON_CALL,
     (AgentState.PAUSED, AgentEvent.DIALS): AgentState.ON_CALL,
+    (AgentState.READY, AgentEvent.RESERVE): AgentState.RESERVED,
+    (AgentState.RESERVED, AgentEvent.RELEASE): AgentState.READY,
+    (AgentState.RESERVED, AgentEvent.RANG): AgentState.RINGING,
+    (AgentState.RESERVED, AgentEvent.MISSED): AgentState.READY,  # his telephone did not take the customer
+    (AgentState.RESERVED, AgentEvent.CONNECTED): AgentState.ON_CALL,
+    (AgentState.RESERVED, AgentEvent.DIALS): AgentState.ON_CALL,
+    (AgentState.RESERVED, AgentEvent.SIGN_IN): AgentState.RESERVED,
+    (AgentState.RESERVED, AgentEvent.SIGN_OUT): AgentState.SIGNED_OUT,
+    (
+        AgentState.RESERVED,
+        AgentEvent.PAUSE,
+    ): AgentState.RESERVED,  # a customer may be ringing: takes effect after
+    (AgentState.RESERVED, AgentEvent.READY): AgentState.RESERVED,  # takes the asked pause back
 }
+
+#: Who is in these states may be needed in a moment: a pause is taken after it.
+_PAUSES_LATER: Final = (AgentState.ON_CALL, AgentState.RESERVED)
 
 #: Reason of the pause that missed calls bring.
 MISSED_CALLS = "missed-calls"
@@ -155,6 +174,8 @@ class Agent:
     call_id: str | None = None
     #: When wrap-up ends by itself; None: only by disposition.
     wrapup_until: datetime | None = None
+    #: The campaign whose customers he is kept for, while reserved.
+    reserved_for: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,22 +199,32 @@ def step(
     phone: str = "",
     queues: Mapping[str, int] | None = None,
     call_id: str | None = None,
+    campaign_id: str | None = None,
 ) -> Agent:
     """The agent after `event`. Raises StepRefused where the state does not allow it."""
     target = STEPS.get((agent.state, event))
     if target is None:
         raise StepRefused(agent.state, event)
-    after = replace(agent, state=target, since=now if target is not agent.state else agent.since)
+    after = replace(
+        agent,
+        state=target,
+        since=now if target is not agent.state else agent.since,
+        reserved_for=agent.reserved_for if target is AgentState.RESERVED else None,
+    )
     match event:
+        case AgentEvent.RESERVE:
+            return replace(after, reserved_for=campaign_id, call_id=None)
+        case AgentEvent.RELEASE:
+            return _paused_if_asked(after)
         case AgentEvent.SIGN_IN:
             return replace(after, phone=phone, queues=dict(queues or {}), missed_in_row=0)
         case AgentEvent.SIGN_OUT:
             return replace(after, reason="", next_pause="", missed_in_row=0, wrapup_until=None, call_id=None)
-        case AgentEvent.PAUSE if agent.state is AgentState.ON_CALL:
+        case AgentEvent.PAUSE if agent.state in _PAUSES_LATER:
             return replace(after, next_pause=reason)
         case AgentEvent.PAUSE:
             return replace(after, reason=reason, since=now, next_pause="", wrapup_until=None, call_id=None)
-        case AgentEvent.READY if agent.state is AgentState.ON_CALL:
+        case AgentEvent.READY if agent.state in _PAUSES_LATER:
             return replace(after, next_pause="")
         case AgentEvent.READY | AgentEvent.WRAPPED_UP:
             after = replace(after, reason="", missed_in_row=0, wrapup_until=None, call_id=None)
@@ -204,15 +235,10 @@ def step(
             missed = agent.missed_in_row + 1
             after = replace(after, missed_in_row=missed, call_id=None)
             if target is AgentState.READY and 0 < rules.missed_before_pause <= missed:
-                return replace(after, state=AgentState.PAUSED, reason=MISSED_CALLS)
-            return after
+                return replace(after, state=AgentState.PAUSED, reason=MISSED_CALLS, next_pause="")
+            return _paused_if_asked(after)
         case AgentEvent.STOPPED_RINGING if agent.state is AgentState.ON_CALL:
-            after = replace(after, call_id=None, next_pause="")
-            return (
-                replace(after, state=AgentState.PAUSED, reason=agent.next_pause)
-                if agent.next_pause
-                else after
-            )
+            return _paused_if_asked(replace(after, call_id=None))
         case AgentEvent.CONNECTED | AgentEvent.DIALS:
             # A pause goes on after a call taken in it; one that only missed calls brought is over once he talks.
             then = agent.reason if agent.state is AgentState.PAUSED else agent.next_pause
@@ -228,7 +254,7 @@ def step(
         case AgentEvent.RANG:
             return replace(after, call_id=call_id)
         case AgentEvent.STOPPED_RINGING:
-            return replace(after, call_id=None)
+            return _paused_if_asked(replace(after, call_id=None))
         case AgentEvent.EXTEND:
             return replace(after, wrapup_until=_extended(agent, now, rules))
         case AgentEvent.DISCONNECTED:
@@ -236,6 +262,13 @@ def step(
             return replace(after, wrapup_until=until)
         case _:
             return after
+
+
+def _paused_if_asked(agent: Agent) -> Agent:
+    """The pause that was asked for while he had to be there for a customer."""
+    if not agent.next_pause:
+        return agent
+    return replace(agent, state=AgentState.PAUSED, reason=agent.next_pause, next_pause="")
 
 
 def _extended(agent: Agent, now: datetime, rules: Rules) -> datetime | None:

@@ -43,7 +43,7 @@ _MOVES: Mapping[FactKind, AgentEvent] = {
 #: A leg that ends in these states was never answered.
 _RUNG = (AgentState.RINGING, AgentState.PAUSED)
 #: Who has an answered leg in these states began to talk unseen.
-_FREE = (AgentState.READY, AgentState.RINGING)
+_FREE = (AgentState.READY, AgentState.RINGING, AgentState.RESERVED)
 #: Who has no leg at all in these states was left unseen.
 _ENDED_UNSEEN: Mapping[AgentState, AgentEvent] = {
     AgentState.ON_CALL: AgentEvent.DISCONNECTED,
@@ -167,6 +167,29 @@ class AgentDesk:
             return await self._change(agent_id, AgentEvent.WRAPPED_UP, decide, actor=actor)
         except (StepRefused, NoSuchAgent):
             return None
+
+    async def reserve(self, agent_id: str, campaign_id: str) -> bool:
+        """Keep a ready agent for the customers a campaign is calling. False: he is not ready any more."""
+        return await self._try(agent_id, AgentEvent.RESERVE, campaign_id=campaign_id)
+
+    async def release(self, agent_id: str) -> bool:
+        """A reserved agent is ready for everybody again, or takes the pause he asked for."""
+        return await self._try(agent_id, AgentEvent.RELEASE)
+
+    async def did_not_take(self, agent_id: str) -> None:
+        """His telephone did not take the customer he was reserved for: it counts like a missed ring."""
+        await self._try(agent_id, AgentEvent.MISSED)
+
+    async def _try(self, agent_id: str, event: AgentEvent, *, campaign_id: str | None = None) -> bool:
+        def decide(agent: Agent) -> Agent:
+            return step(agent, event, self.clock.now(), self.rules, campaign_id=campaign_id)
+
+        try:
+            await self._change(agent_id, event, decide, actor="service")
+        except (StepRefused, NoSuchAgent) as refused:
+            log.debug("agent did not move", action="agent_stayed", agent=agent_id, why=str(refused))
+            return False
+        return True
 
     async def dials(self, agent_id: str, *, call_id: str) -> None:
         """He has a call placed: no queue rings him from now on. Signed out or on a call he stays what he is."""

@@ -16,6 +16,7 @@ Handing = Literal["consult", "conference", "transfer"]
 #: Who can take the customer soonest comes first.
 _SOONEST: Final = (
     AgentState.READY,
+    AgentState.RESERVED,
     AgentState.WRAP_UP,
     AgentState.PAUSED,
     AgentState.ON_CALL,

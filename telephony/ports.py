@@ -60,6 +60,7 @@ class Place(StrEnum):
     CONFERENCE = "conference"  # extension: the room
     CONFERENCE_GUEST = "conference_guest"  # extension: a room that must still be in use
     MENU = "menu"  # the menu of the campaign that called
+    AGENT = "agent"  # an agent of the campaign that called, found by the service
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +109,8 @@ class Placing:
     call_id: str
     agent_endpoint: str
     number: str
+    #: The number shown; empty: the trunk's.
+    caller_id: str = ""
     ring_seconds: int = 30
 
 

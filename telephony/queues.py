@@ -39,6 +39,10 @@ class QueueBoard:
             mean = self._handling.get(queue, _FIRST_GUESS)
             self._handling[queue] = mean + _WEIGHT * (seconds - mean)
 
+    def handling(self, queue: str) -> float:
+        """Seconds a call of the queue takes an agent on average, wrap-up included."""
+        return self._handling.get(queue, _FIRST_GUESS)
+
     def count(self, queue: str, at: float) -> QueueCount | None:
         """The queue as last seen, or None where nobody knows."""
         if self.seen_at is None or at - self.seen_at > self.stale_seconds:

@@ -32,8 +32,9 @@ class Outbound:
                 c,
                 name=name,
                 purpose=more.pop("purpose", Purpose.PERIODIC_MAINTENANCE),
-                mode=Mode.AGENTLESS,
-                flow="campaign_maintenance",
+                mode=more.pop("mode", Mode.AGENTLESS),
+                flow=more.pop("flow", "campaign_maintenance"),
+                queue=more.pop("queue", ""),
                 now=now,
                 rules=more.pop("rules", Rules(ring_seconds=15)),
             )

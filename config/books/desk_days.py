@@ -105,7 +105,7 @@ def day_of(
         handle_seconds_inbound=handled[True],
         handle_seconds_outbound=handled[False],
         signed_in_seconds=sum(spent.values()) - spent[AgentState.SIGNED_OUT],
-        ready_seconds=spent[AgentState.READY],
+        ready_seconds=spent[AgentState.READY] + spent[AgentState.RESERVED],
         paused_seconds=spent[AgentState.PAUSED],
         first_sign_in=next((one.at for one in signs if one.event == "sign_in"), None),
         last_sign_out=next((one.at for one in reversed(signs) if one.event == "sign_out"), None),

@@ -45,6 +45,14 @@ class Window:
             moment = latest
         return None
 
+    def left_of_day(self, moment: datetime) -> float:
+        """The share of the day's hours still to come at a local moment, 0 to 1; a day without hours has none left."""
+        spans = self.week[moment.weekday()]
+        minute = moment.hour * 60 + moment.minute + moment.second / 60
+        total = sum(closes - opens for opens, closes in spans)
+        left = sum(max(0.0, closes - max(opens, minute)) for opens, closes in spans)
+        return left / total if total else 0.0
+
     def closes(self, zones: Sequence[ZoneInfo], now: datetime) -> datetime | None:
         """When the first zone closes, where all are open now; None where it is closed, or never closes."""
         ends = []

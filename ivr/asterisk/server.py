@@ -98,7 +98,7 @@ class AgiServer:
         self._serve = serve
         self._networks = [ipaddress.ip_network(peer, strict=False) for peer in door.peers]
         self._known_peers: dict[str, bool] = {}
-        self._used: OrderedDict[tuple[str, str, int], datetime] = OrderedDict()
+        self._used: OrderedDict[tuple[str, str, int, str], datetime] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -149,7 +149,7 @@ class AgiServer:
         protocol.check_digest(opening, self.door.secret, now)
         if opening.script not in (names.AGI_IVR, names.AGI_EXIT, names.AGI_RATING, names.AGI_ATTEMPT):
             raise OpeningRefused(f"there is no script {opening.script!r}")
-        sign = (opening.script, opening.uniqueid, opening.epoch)
+        sign = (opening.script, opening.uniqueid, opening.epoch, opening.key)
         if sign in self._used:
             raise OpeningRefused("the digest was used before")
         # The oldest first; each is looked at once, so a busy hour pays no more for each call.

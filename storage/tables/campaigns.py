@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from storage.tables.base import Json, Utc, metadata
@@ -63,6 +64,9 @@ campaign_targets = Table(
     Column("why", Json, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("closed_at", Utc),
+    #: The agent who looks at it before he dials, and until when it is kept for him.
+    Column("held_by", String(26)),
+    Column("held_until", Utc),
     UniqueConstraint("campaign_id", "key"),
     #: The hopper: who is due, in calling order.
     Index(
@@ -104,8 +108,32 @@ dial_attempts = Table(
     Column("ended_at", Utc),
     #: Contactability at the moment of dialing.
     Column("answer", Json, nullable=False),
+    #: The agent's telephone rings first; the customer's leg follows.
+    Column("agent_first", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("target_id", "no", "send"),
     Index("ix_dial_attempts_campaign_id_intent_at", "campaign_id", "intent_at", "id"),
     Index("ix_dial_attempts_customer_id_intent_at", "customer_id", "intent_at"),
     Index("ix_dial_attempts_number_intent_at", "number", "intent_at"),
+)
+
+#: What follows when nobody was reached by telephone: a text, a letter, a mark to ask at the next visit.
+campaign_rungs = Table(
+    "campaign_rungs",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("campaign_id", String(26), ForeignKey("campaigns.id"), nullable=False),
+    Column("target_id", String(26), ForeignKey("campaign_targets.id"), nullable=False),
+    Column("customer_id", String(26), ForeignKey("customers.id"), nullable=False),
+    Column("rung", String(8), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("done_at", Utc),
+    Column("by_name", String(64), nullable=False),
+    #: Plain JSON: what it is waiting for, or why it was passed over.
+    Column("why", Json, nullable=False),
+    UniqueConstraint("target_id", "rung"),
+    Index("ix_campaign_rungs_state_rung_due_at", "state", "rung", "due_at"),
+    Index("ix_campaign_rungs_customer_id", "customer_id"),
+    Index("ix_campaign_rungs_campaign_id", "campaign_id"),
 )

@@ -31,6 +31,8 @@ agents = Table(
     Column("next_pause", String(32), nullable=False, server_default=""),
     Column("call_id", String(26)),
     Column("wrapup_until", Utc),
+    #: The campaign he is kept for.
+    Column("reserved_for", String(26)),
 )
 
 agent_changes = Table(

@@ -33,6 +33,9 @@ TAG: Final = "careline-tag"  # run on a phone's new channel: tells the phone whi
 
 # SIP header of every INVITE to a phone of ours: Careline's call id
 CALL_HEADER: Final = "X-Careline-Call"
+#: Beside it where the phone is to answer by itself: a customer is on the line already.
+ANSWER_HEADER: Final = "X-Careline-Answer"
+ANSWER_NOW: Final = "now"
 CALL_HEADER_VARIABLE: Final = f"PJSIP_HEADER(add,{CALL_HEADER})"
 
 # Endpoints
@@ -44,13 +47,18 @@ LANGUAGE: Final = "CL_LANG"  # zh-CN or en
 RECORD: Final = "CL_RECORD"  # yes once the recording notice was given and not refused
 CALL: Final = "CL_CALL"  # Careline's call id, for transfers and recordings
 TRUNK_GROUP: Final = "GROUP(trunk)"  # channels of the trunk are counted by it (value: trunk)
+CALLER: Final = "CL_CALLER"  # the number a campaign shows, where it is not the trunk's
 PHONE: Final = "CL_PHONE"  # the endpoint, on every channel of a phone
 
 # FastAGI scripts. All get: linkedid, time of signing, digest, subject, and AGI_EXIT the key pressed too.
 AGI_IVR: Final = "ivr"  # subject: the called number
 AGI_EXIT: Final = "queue-exit"  # subject: the queue; key 1 asks for a call-back, "empty": nobody is signed in
 AGI_RATING: Final = "rating"  # subject: the queue of the talk that is over
-AGI_ATTEMPT: Final = "attempt"  # subject: Careline's call id, which is the attempt's
+AGI_ATTEMPT: Final = (
+    "attempt"  # subject: Careline's call id, which is the attempt's; key: SEAT_…, if agents serve
+)
+SEAT_WANTED: Final = "agent"
+SEAT_MISSED: Final = "missed"  # the agent's telephone did not take the customer
 
 # User events from the dialplan, written both to AMI (UserEvent) and to CEL (CELGenUserEvent)
 USER_EVENT: Final = "Careline"  # AMI UserEvent name; headers Kind, Value
@@ -82,10 +90,12 @@ FALLBACK_QUEUE: Final = "careline-fallback"
 #   queue-NAME-PRIORITY-MAXWAIT            app_queue, seconds
 #   agent-ENDPOINT-SECONDS-QUEUE-PRIORITY  ring one agent first, then the queue
 #   voicemail-BOX                          leave a message in a queue's box
+#   seat-ENDPOINT-SECONDS                  a campaign's customer: one agent, whose telephone answers by itself
 ROUTE_HANGUP: Final = "hangup"
 ROUTE_QUEUE: Final = "queue"
 ROUTE_AGENT: Final = "agent"
 ROUTE_VOICEMAIL: Final = "voicemail"
+ROUTE_SEAT: Final = "seat"
 
 # Files Asterisk writes for the call log, below its log folder, and their fields in order. cel_custom.conf and
 # cdr_custom.conf are rendered from these: `fields = ...` where Asterisk knows advanced mappings, else

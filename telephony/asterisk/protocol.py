@@ -32,6 +32,8 @@ MAX_BANNER: Final = 256
 _END: Final = b"\r\n\r\n"
 _ID = re.compile(r"[0-9A-Za-z-]{1,149}")
 _VALUE_ID = re.compile(r"[0-9A-Za-z-]*")
+#: A number that a campaign shows.
+_SHOWN = re.compile(r"\+?[0-9]{2,20}")
 _NAME = re.compile(r"[A-Za-z][0-9A-Za-z_-]{0,63}")
 _VARIABLE = re.compile(
     r"_{0,2}[A-Za-z][0-9A-Za-z_]{0,63}(?:\([0-9A-Za-z_]{1,32}\)|\(PJSIP/[0-9A-Za-z-]{1,64}\))?"
@@ -328,6 +330,8 @@ def _assignment(text: str) -> str:
     name, _, value = text.partition("=")
     if name == names.CALL_HEADER_VARIABLE and _ID.fullmatch(value):
         return text  # the one function an order may set: what a phone is told of its call
+    if name == names.CALLER and _SHOWN.fullmatch(value):
+        return text
     if "," in text or not _VARIABLE.fullmatch(name) or not _VALUE_ID.fullmatch(value):
         raise Unsendable("A variable takes a plain name and an id of [0-9A-Za-z-]; it was not sent.")
     return text

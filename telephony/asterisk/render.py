@@ -387,6 +387,8 @@ def render_texts(
         "tones": _tones(hotline.country),
         "agi": f"{options.switch.agi_host}:{options.switch.agi_port}",
         "first_step_seconds": f"{first_step_seconds:g}",
+        # The service may wait for an agent before its first word.
+        "seat_seconds": f"{first_step_seconds + 2:g}",
         "longest_seconds": hotline.longest_call_minutes * 60,
         "hold_seconds": HOLD_SECONDS,
         "fallback_box": fallback_box,

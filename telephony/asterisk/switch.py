@@ -25,6 +25,7 @@ CONTEXTS: Final[Mapping[Place, str]] = {
     Place.CONFERENCE: names.CONFERENCE,
     Place.CONFERENCE_GUEST: names.CONFERENCE_GUEST,
     Place.MENU: names.ATTEMPT,
+    Place.AGENT: names.ATTEMPT,
 }
 
 
@@ -136,6 +137,10 @@ class AsteriskSwitch:
             placing.number,
             placing.ring_seconds,
             call_id=placing.call_id,
+            variables={
+                names.CALL_HEADER_VARIABLE: placing.call_id,
+                **({names.CALLER: placing.caller_id} if placing.caller_id else {}),
+            },
         )
         submission.outcome.add_done_callback(told)
 

@@ -33,7 +33,7 @@ from storage.tables.tasks import tasks
 #: Tables a row of which must be gone, in the order rows are made in.
 GOING: Final = (
     *(called.due_contacts, called.contact_reasons, called.contact_tries, called.contact_events),
-    *(dialed.campaign_targets, dialed.dial_attempts),
+    *(dialed.campaign_targets, dialed.dial_attempts, dialed.campaign_rungs),
     *(booked.appointments, booked.appointment_events, booked.appointment_notices),
     *(booked.appointment_list_rows, asked.survey_offers, asked.response_answers, asked.response_events),
     *(complaints.cases, written.maker_visits, written.maker_files, written.maker_file_visits),
@@ -83,6 +83,7 @@ def lives(connection: Connection, clock: FrozenClock, name: str, days: int) -> t
         key="1",
     )
     row(dialed.dial_attempts, campaign_id=campaign, target_id=target, customer_id=who, no=1, send=1)
+    row(dialed.campaign_rungs, campaign_id=campaign, target_id=target, customer_id=who, rung="text")
     shop = row(booked.workshops)
     lane = row(booked.appointment_lanes, workshop_id=shop)
     vehicle = row(vehicles)

@@ -57,6 +57,8 @@ STAYS: dict[str, str] = {
             *(
                 "campaign_targets.key",
                 "campaign_targets.counts",
+                "campaign_targets.held_by",
+                "campaign_rungs.rung",
                 "dial_attempts.node",
                 "dial_attempts.reason",
             ),

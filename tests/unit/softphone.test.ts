@@ -86,11 +86,22 @@ async function registered(): Promise<{ phone: InstanceType<typeof import("../../
   return { phone, ua };
 }
 
-function rung(ua: UA): Session {
+function rung(ua: UA, headers: Record<string, string> = { "X-Careline-Call": "01A" }): Session {
   const session = new Session();
-  ua.emit("newRTCSession", { originator: "remote", session, request: { getHeader: () => "01A" } });
+  ua.emit("newRTCSession", { originator: "remote", session, request: { getHeader: (name: string) => headers[name] } });
   return session;
 }
+
+test("a customer whom a campaign called is answered without a click", async () => {
+  const { phone, ua } = await registered();
+  const session = rung(ua, { "X-Careline-Call": "01A", "X-Careline-Answer": "now" });
+  await settled();
+  asked[0]?.(new Stream());
+  await settled();
+  assert.notEqual(session.answered, undefined);
+  session.end();
+  phone.end();
+});
 
 test("a caller who hangs up while the browser asks leaves no microphone open", async () => {
   const { phone, ua } = await registered();

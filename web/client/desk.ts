@@ -167,7 +167,7 @@ island("desk", (root, signal) => {
     place("state-more").textContent = [reason, next].filter(Boolean).join(" · ") || asOf;
     const act = (name: string): HTMLElement => root.querySelector<HTMLElement>(`.mine [data-act="${name}"]`) as HTMLElement;
     act("sign-in").hidden = state !== "signed_out" || !agent;
-    act("ready").hidden = state !== "paused" && !(state === "on_call" && agent?.next_pause);
+    act("ready").hidden = state !== "paused" && !((state === "on_call" || state === "reserved") && agent?.next_pause);
     act("pause").hidden = state === "signed_out" || state === "ringing" && false;
     act("sign-out").hidden = state === "signed_out" || state === "on_call";
   }

@@ -8,7 +8,7 @@ import { broken, listen, type Link } from "./live";
 export type Phase = "idle" | "ringing" | "talking" | "wrap_up";
 
 export interface Agent {
-  id: string; name: string; state: "signed_out" | "ready" | "ringing" | "on_call" | "wrap_up" | "paused";
+  id: string; name: string; state: "signed_out" | "ready" | "ringing" | "on_call" | "wrap_up" | "paused" | "reserved";
   since: string; reason: string; queues: Record<string, number>; missed_in_row: number; next_pause: string;
   call_id: string | null; wrapup_until: string | null;
 }

@@ -25,7 +25,7 @@ from web.routes import SERVICES, Route, Shape
 #: What is shown, as the tiles of the desk open it, and the states of each.
 _SHOWN: Final = {
     "": frozenset(AgentState) - {AgentState.SIGNED_OUT},
-    "ready": frozenset({AgentState.READY}),
+    "ready": frozenset({AgentState.READY, AgentState.RESERVED}),
     "wrap_up": frozenset({AgentState.WRAP_UP}),
     "paused": frozenset({AgentState.PAUSED}),
     "missed": frozenset[AgentState](),

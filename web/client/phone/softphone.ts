@@ -267,7 +267,9 @@ export class Softphone implements Phone {
     ua.on("disconnected", () => { if (current()) this.happened({ what: "line-lost" }); });
     ua.on("registrationFailed", (event) => { if (current()) this.refused(String(event.cause ?? "")); });
     ua.on("newRTCSession", (event: { originator: string; session: RTCSession; request: { getHeader(name: string): string | undefined } }) => {
-      if (current() && event.originator === "remote") this.rung(event.session, event.request.getHeader("X-Careline-Call") ?? null);
+      if (!current() || event.originator !== "remote") return;
+      const { request } = event;
+      this.rung(event.session, request.getHeader("X-Careline-Call") ?? null, request.getHeader("X-Careline-Answer") === "now");
     });
     ua.start();
   }
@@ -343,7 +345,8 @@ export class Softphone implements Phone {
     } else if (say && session && !session.isEnded()) session.terminate();
   }
 
-  private rung(session: RTCSession, id: string | null): void {
+  // `now`: a customer whom a campaign called is on the line already and waits for nobody's click.
+  private rung(session: RTCSession, id: string | null, now: boolean): void {
     const old = this.session;
     if (old && id !== null && this.machine.call?.id === id && (this.expected.get(id) ?? 0) > Date.now()) {
       // The service brings back a call whose old leg died without a word to us.
@@ -362,8 +365,9 @@ export class Softphone implements Phone {
     session.on("failed", () => this.over(session));
     this.happened({ what: "rings", id });
     const own = id !== null && (this.expected.get(id) ?? 0) > Date.now();
-    if (own || this.key?.auto_answer) {
+    if (own || now || this.key?.auto_answer) {
       if (id !== null) this.expected.delete(id);
+      if (now && !own) this.bell.tick();
       void this.answer().catch(() => undefined);
       return;
     }

@@ -105,6 +105,12 @@ export class Bell {
   private timer = 0;
   private tone: OscillatorNode | undefined;
 
+  // A short tone: somebody is on the line already.
+  tick(): void {
+    this.ring();
+    setTimeout(() => this.quiet(), 300);
+  }
+
   // False: the browser does not let it ring yet, because nobody has clicked on the page.
   ring(): boolean {
     this.quiet();
