@@ -84,6 +84,7 @@ class Permission(StrEnum):
     MAINTENANCE_WRITE = "maintenance.write"  # plans, and which events make tasks
     CAMPAIGNS_READ = "campaigns.read"  # campaigns, whom they call, every try
     CAMPAIGNS_WRITE = "campaigns.write"  # make, change, run them; put people on and take them off
+    CAMPAIGNS_DIAL = "campaigns.dial"  # call through a list by hand, promise call-backs
     APPOINTMENTS_READ = "appointments.read"
     APPOINTMENTS_WORK = "appointments.work"  # book, move, cancel, say who came
     APPOINTMENTS_WRITE = "appointments.write"  # slots, capacity, closed days
@@ -121,6 +122,7 @@ _AGENT: Final = frozenset(
         Permission.CASES_WORK,
         Permission.SURVEYS_FILL,
         Permission.MAINTENANCE_READ,
+        Permission.CAMPAIGNS_DIAL,
         Permission.APPOINTMENTS_READ,
         Permission.APPOINTMENTS_WORK,
         Permission.WORK_REPORTS_OWN,

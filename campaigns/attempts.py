@@ -161,6 +161,9 @@ def judged(attempt: Attempt, call: Call, evidence: Evidence) -> Attempt:
         answered_at=call.answered_at or attempt.answered_at,
         connected_at=call.connected_at or attempt.connected_at,
     )
+    if attempt.agent_first and not known.dialed:
+        # So far only his own telephone was answered.
+        known = replace(known, answered_at=None, connected_at=None)
     if call.state is not CallState.ENDED:
         return _forward(known, _going_on(known))
     state, outcome = _ended(known, call, evidence)
@@ -188,7 +191,7 @@ def _ended(attempt: Attempt, call: Call, evidence: Evidence) -> tuple[AttemptSta
         if not attempt.dialed and evidence.interrupted == "unseen":
             return AttemptState.NOT_DIALED, AttemptOutcome.NOT_DIALED
         return AttemptState.UNKNOWN, AttemptOutcome.UNKNOWN
-    if attempt.answered_at is not None or call.connected_at is not None:
+    if attempt.answered_at is not None or attempt.connected_at is not None:
         if attempt.machine:
             return AttemptState.ENDED, AttemptOutcome.MACHINE
         return AttemptState.ENDED, _answered(attempt, call)

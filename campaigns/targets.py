@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from access.sentences import Sentence
 from campaigns.attempts import AttemptOutcome
 
 
@@ -15,6 +16,29 @@ class TargetNotFound(Exception):
     """There is no such target."""
 
     error_id = "target-not-found"
+
+
+class TargetTaken(Exception):
+    """Somebody else looks at it, or it is being called."""
+
+    error_id = "target-taken"
+
+
+class TargetOver(Exception):
+    """Nobody calls it any more."""
+
+    error_id = "target-over"
+
+
+class NotCallable(Exception):
+    """Contactability says no; `rule` says why, `until` when it may say yes."""
+
+    error_id = "contact-refused"
+
+    def __init__(self, message: str | Sentence, *, rule: str, until: datetime | None) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.until = until
 
 
 class TargetState(StrEnum):
@@ -66,7 +90,7 @@ class Target:
     turn: int
     #: How often each outcome came.
     counts: Mapping[AttemptOutcome, int] = field(default_factory=dict)
-    #: A call-back somebody asked for: whose it is; empty for the pool. None where none was asked for.
+    #: A call-back that was asked for: whose it is; empty for the pool. None where none was asked for.
     callback_of: str | None = None
     last_outcome: AttemptOutcome | None = None
     last_attempt_id: str | None = None
@@ -74,3 +98,8 @@ class Target:
     why: Mapping[str, Any] = field(default_factory=dict)
     created_at: datetime
     closed_at: datetime | None = None
+    #: The agent who looks at it before he dials, and until when it is kept for him.
+    held_by: str | None = None
+    held_until: datetime | None = None
+    #: What was promised, in the agent's words.
+    callback_note: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -22,12 +22,14 @@ from campaigns.campaigns import (
 from campaigns.dialer import ORPHAN_AFTER, Dialer, Limits
 from campaigns.learning import Learning
 from campaigns.seating import Agents, Seating
+from campaigns.targets import Target
 from config.settings import Settings
 from ivr.ports import Called, Unavailable
-from storage import attempts, campaigns, customers
+from storage import attempts, campaign_work, campaigns, customers
 from storage.contactability import House
 from storage.database import Database, StorageUnavailable
 from storage.journal import Journal
+from telephony.agents import AgentState
 from telephony.calls import Call, CallState, Direction
 from telephony.clock import Clock
 from telephony.facts import Fact, FactKind, Source
@@ -41,6 +43,9 @@ log = structlog.get_logger(__name__)
 _NO_CHANNEL_AFTER = 2.0
 #: Modes in which an agent is kept for each customer from the dial on.
 _OWN_AGENT = frozenset({Mode.MANUAL, Mode.PREVIEW, Mode.PROGRESSIVE})
+#: An agent is reminded of a call-back so long before it; after so long without him it is anybody's.
+_ALERT_BEFORE = timedelta(minutes=1)
+_POOLED_AFTER = timedelta(minutes=15)
 #: Attempts that a pacing rule learns from after a restart.
 _HISTORY = 1000
 #: The menu for whom no agent took, where a campaign names none.
@@ -122,8 +127,9 @@ def _opening(attempt: Attempt) -> tuple[Fact, Fact]:
             data=data,
         )
 
+    agent = attempt.agent_id if attempt.agent_first and attempt.agent_id else ""
     return (
-        fact(FactKind.LEG_STARTED, "outbound", direction="outbound", called=attempt.number, agent=""),
+        fact(FactKind.LEG_STARTED, "outbound", direction="outbound", called=attempt.number, agent=agent),
         fact(FactKind.IDENTIFIED, "campaign", customer_id=attempt.customer_id, how="campaign"),
     )
 
@@ -237,12 +243,18 @@ class Dialing:
         line: DialLine,
         pace: Pace,
         agents: Agents,
+        alert: Callable[[Target], None] = lambda _target: None,
     ) -> None:
+        """`alert`: told of a personal call-back a minute before its moment."""
         phone = settings.telephony
         self._database = database
         self._journal = journal
         self._clock = clock
         self._orders: set[asyncio.Task[None]] = set()
+        self._agents = agents
+        self._alert = alert
+        #: Call-backs up to this moment were told of.
+        self._alerted = clock.now()
         self.book = DialBook(database, journal, clock, node=phone.switch.system_name, house=house)
         self.seating = Seating(agents=agents, clock=clock)
         self.dialer = Dialer(
@@ -315,11 +327,27 @@ class Dialing:
         ]
         await self._journal.record(*facts)
 
+    async def _call_backs(self, now: datetime) -> None:
+        """Remind agents of what they promised; what an agent who is away promised is anybody's after a while."""
+        until = now + _ALERT_BEFORE
+        since, self._alerted = self._alerted, until
+        for target in await self._database.read(lambda c: campaign_work.due_call_backs(c, since, until)):
+            self._alert(target)
+        there = {one.id for one in self._agents.known() if one.state is not AgentState.SIGNED_OUT}
+
+        def give(connection: Connection) -> int:
+            promised = campaign_work.promised_by(connection, now - _POOLED_AFTER)
+            return campaign_work.give_to_pool(connection, now - _POOLED_AFTER, promised - there)
+
+        if await self._database.read(lambda c: campaign_work.promised_by(c, now - _POOLED_AFTER)) - there:
+            await self._database.write(give)
+
     async def look(self) -> None:
         """What moments bring: campaigns begin and end, and attempts nobody sent are given back."""
         now = self._clock.now()
         try:
             await self._database.write(lambda c: _step_due(c, now))
+            await self._call_backs(now)
             lost = await self._database.read(lambda c: attempts.orphans(c, now - ORPHAN_AFTER))
             if lost:
                 await self._database.write(

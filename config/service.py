@@ -7,6 +7,7 @@ transaction of a call, who is told afterwards, and what the ticks do.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -21,7 +22,10 @@ from sqlalchemy import Connection
 from access.audit import Action, Entry
 from access.ids import new_id
 from access.logins import LoginLimit
+from access.masking import mask_name
 from access.passwords import Passwords
+from access.users import Language, Principal
+from campaigns.targets import Target as CampaignTarget
 from config import data_retention, memory, menus, phones_changed
 from config.appointment_menu import HouseAppointments
 from config.appointment_ticks import AppointmentTicks
@@ -30,6 +34,7 @@ from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.calling import CallingBook, Hands
 from config.books.campaigns import CampaignBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
@@ -90,6 +95,7 @@ from storage import (
     attempts,
     audit,
     calls,
+    customers,
     hooks,
     idempotency,
     matching,
@@ -303,6 +309,7 @@ class Service:
             ),
             pace=self.control.pace,
             agents=self.campaign_agents,
+            alert=self._call_back_due,
         )
         self.journal.watch(self.dialing.calls_changed)
         self._phones: frozenset[str] = frozenset()
@@ -453,6 +460,15 @@ class Service:
                     queues=phone.queues,
                     reasons=lambda: self.dialing.dialer.reasons,
                     changed=self.dialing.dialer.nudge,
+                ),
+                calling=CallingBook(
+                    self.database,
+                    self.clock,
+                    house=contact_house,
+                    book=self.dialing.book,
+                    hands=Hands(self.agents, self.control, self.clock),
+                    node=phone.switch.system_name,
+                    queues=phone.queues,
                 ),
                 cases=CaseBook(self.database, self.hours, rules_of_cases, tell=self.cases.tell),
                 case_desk=CaseDeskBook(
@@ -813,6 +829,24 @@ class Service:
         self.app[LIVE].agent_changed(agent)
         self.pops.agent_changed(agent)
         self.dialing.dialer.agent_changed(agent)
+
+    def _call_back_due(self, target: CampaignTarget) -> None:
+        """Remind an agent of a call he promised."""
+
+        async def tell() -> None:
+            try:
+                found = await self.database.read(lambda c: customers.several(c, [target.customer_id]))
+            except StorageUnavailable:
+                return  # the list shows it
+            name = found[target.customer_id].name if found else ""
+
+            def render(viewer: Principal, _language: Language) -> str:
+                shown = name if viewer.sees_names else mask_name(name)
+                return json.dumps({"target_id": target.id, "name": shown})
+
+            self.app[LIVE].to_agent(target.callback_of or "", "callback", render)
+
+        self._order(tell())
 
     def _note_pop(self, agent_id: str, customer_id: str) -> None:
         """Whose record a ring showed to whom, for the audit log."""

@@ -98,12 +98,18 @@ def propose(
     *,
     but: Collection[str] = (),
     agent_reserved: bool = False,
+    agent_id: str = "",
 ) -> list[Proposal]:
-    """What is to become of the next targets of a campaign, until `limit` of them may be dialed. Only reads."""
+    """What is to become of the next targets of a campaign, until `limit` of them may be dialed. Only reads.
+
+    `agent_id`: who is going to dial, where it is a person.
+    """
     found: list[Proposal] = []
     dial = 0
-    for target in campaign_targets.due(connection, campaign.id, now, limit * 3 + 10, but=but):
-        proposal = _proposal(connection, campaign, target, house, now, agent_reserved=agent_reserved)
+    for target in campaign_targets.due(
+        connection, campaign.id, now, limit * 3 + 10, but=but, agent_id=agent_id
+    ):
+        proposal = consider(connection, campaign, target, house, now, agent_reserved=agent_reserved)
         found.append(proposal)
         dial += proposal.verdict is Verdict.DIAL
         if dial >= limit:
@@ -111,7 +117,7 @@ def propose(
     return found
 
 
-def _proposal(
+def consider(
     connection: Connection,
     campaign: Campaign,
     target: Target,
@@ -120,6 +126,7 @@ def _proposal(
     *,
     agent_reserved: bool,
 ) -> Proposal:
+    """What is to become of one target at this moment. Only reads."""
     if target.expires_at <= now:
         return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why={"why": "expired"})
     if target.contact_id is not None and (ended := _contact_over(connection, target.contact_id)):
@@ -199,20 +206,38 @@ def claim(
     agentless = row is not None and row.mode == Mode.AGENTLESS
     claimed: list[Attempt] = []
     for one in proposals:
-        target = one.target
         if one.verdict is Verdict.DIAL:
             if running and (attempt := _claim(connection, one, node, now, agentless=agentless)) is not None:
                 claimed.append(attempt)
-        elif one.verdict is Verdict.WAIT and one.due_at is not None:
-            campaign_targets.wait(connection, target.id, due_at=one.due_at, why=one.why, now=now)
         else:
-            state = TargetState.DONE if one.verdict is Verdict.DONE else TargetState.WITHDRAWN
-            campaign_targets.end(connection, target.id, state, why=one.why, now=now)
+            put_off(connection, one, now)
     return claimed
 
 
+def put_off(connection: Connection, one: Proposal, now: datetime) -> None:
+    """Whom nobody may call now waits, or is over, with the reason."""
+    if one.verdict is Verdict.WAIT and one.due_at is not None:
+        campaign_targets.wait(connection, one.target.id, due_at=one.due_at, why=one.why, now=now)
+    elif one.verdict is not Verdict.DIAL:
+        state = TargetState.DONE if one.verdict is Verdict.DONE else TargetState.WITHDRAWN
+        campaign_targets.end(connection, one.target.id, state, why=one.why, now=now)
+
+
+def claim_by_hand(
+    connection: Connection, one: Proposal, *, node: str, now: datetime, agent_id: str
+) -> Attempt | None:
+    """An agent dials this target himself, his telephone first. None where somebody or another campaign was faster."""
+    return _claim(connection, one, node, now, agent_id=agent_id)
+
+
 def _claim(
-    connection: Connection, one: Proposal, node: str, now: datetime, *, agentless: bool
+    connection: Connection,
+    one: Proposal,
+    node: str,
+    now: datetime,
+    *,
+    agentless: bool = False,
+    agent_id: str | None = None,
 ) -> Attempt | None:
     target = one.target
     since = connection.execute(
@@ -229,7 +254,7 @@ def _claim(
             targets.c.state == TargetState.WAITING,
             targets.c.due_at == target.due_at,
         )
-        .values(state=TargetState.DIALING, why={})
+        .values(state=TargetState.DIALING, why={}, held_by=None, held_until=None)
     )
     if connection.execute(taken).rowcount != 1:
         return None
@@ -249,6 +274,8 @@ def _claim(
         state=AttemptState.INTENT,
         intent_at=now,
         agentless=agentless,
+        agent_first=agent_id is not None,
+        agent_id=agent_id,
         answer=one.answer,
     )
     engine = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, or_, select, update
 
 from access.ids import new_id
 from access.users import Principal
@@ -61,6 +61,9 @@ def add(connection: Connection, campaign: Campaign, wanted: Sequence[NewTarget],
             "why": {},
             "created_at": now,
             "closed_at": None,
+            "held_by": None,
+            "held_until": None,
+            "callback_note": None,
         }
         for one in wanted
     ]
@@ -117,11 +120,18 @@ def get(connection: Connection, target_id: str, *, lock: bool = False) -> Target
 
 
 def due(
-    connection: Connection, campaign_id: str, now: datetime, limit: int, *, but: Collection[str] = ()
+    connection: Connection,
+    campaign_id: str,
+    now: datetime,
+    limit: int,
+    *,
+    but: Collection[str] = (),
+    agent_id: str = "",
 ) -> list[Target]:
     """Targets whose moment has come, in calling order: the most urgent, then the longest due; `but` some ids.
 
-    One look into the index for each priority, so that thousands who wait for tomorrow cost nothing.
+    Those that another agent than `agent_id` looks at, or promised to call back himself, are left out. One look into
+    the index for each priority, so that thousands who wait for tomorrow cost nothing.
     """
     found: list[Target] = []
     for priority in _PRIORITIES:
@@ -132,6 +142,7 @@ def due(
                 targets.c.state == TargetState.WAITING,
                 targets.c.priority == priority,
                 targets.c.due_at <= now,
+                *_free_for(agent_id, now),
             )
             .order_by(targets.c.due_at, targets.c.id)
             .limit(limit - len(found) + len(but))
@@ -140,6 +151,19 @@ def due(
         if len(found) >= limit:
             return found[:limit]
     return found
+
+
+def _free_for(agent_id: str, now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Nobody else looks at it, and nobody else promised to call back."""
+    mine = ["", agent_id] if agent_id else [""]
+    return (
+        or_(
+            targets.c.held_by.is_(None),
+            targets.c.held_until <= now,
+            *([targets.c.held_by == agent_id] if agent_id else []),
+        ),
+        or_(targets.c.callback_of.is_(None), targets.c.callback_of.in_(mine)),
+    )
 
 
 def next_due(connection: Connection, campaign_id: str) -> datetime | None:
@@ -246,7 +270,10 @@ def waiting_reasons(connection: Connection, campaign_id: str, now: datetime) -> 
 
 
 def _changing(target: Target) -> dict[str, Any]:
-    names = ("turn", "tries", "due_at", "callback_of", "last_attempt_id", "closed_at", "priority")
+    names = (
+        *("turn", "tries", "due_at", "expires_at", "callback_of", "last_attempt_id", "closed_at", "priority"),
+        *("held_by", "held_until", "callback_note"),
+    )
     return {
         **{name: getattr(target, name) for name in names},
         "state": target.state.value,

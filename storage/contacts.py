@@ -522,6 +522,15 @@ def _hold(
     return contact
 
 
+def put_off_try(connection: Connection, contact_id: str, at: datetime) -> None:
+    """The customer is to be called at a moment that was promised to him; a closed contact stays as it is."""
+    connection.execute(
+        update(due_contacts)
+        .where(due_contacts.c.id == contact_id, due_contacts.c.state == ContactState.OPEN)
+        .values(next_try_at=at)
+    )
+
+
 def close_contact(
     connection: Connection,
     contact_id: str,

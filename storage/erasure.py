@@ -83,6 +83,7 @@ _EMPTIED: Final[Mapping[str, tuple[str, ...]]] = {
     "approvals": ("reason", "note"),
     "registration_versions": ("why",),
     "recordings": ("hold_reason",),
+    "campaign_targets": ("callback_note",),
     "switch_calls": ("caller", "called", "sip_call_id"),
     "privacy_requests": ("identity", "reason", "note"),
     "holds": ("reason", "release_reason"),

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,6 +33,7 @@ from config.books.appointments import AppointmentBook
 from config.books.approvals import ApprovalBook
 from config.books.audit import AuditBook
 from config.books.bulletins import BulletinBook
+from config.books.calling import CallingBook, Hands
 from config.books.campaigns import CampaignBook
 from config.books.case_desk import CaseDeskBook
 from config.books.cases import CaseBook
@@ -52,6 +53,7 @@ from config.books.survey_links import SurveyLinkBook
 from config.books.survey_results import SurveyResultBook
 from config.books.surveys import SurveyBook
 from config.desk import HouseDesk
+from config.dialing import DialBook
 from config.lists.erased_files import ErasedFiles
 from config.lists.room import ListRoom, make_lists
 from config.web_services import CallBook, SessionBook, TaskBook, TokenBook, UserBook
@@ -60,7 +62,7 @@ from crm.consent.options import ContactabilityOptions
 from crm.options import AftercallOptions, CaseOptions, CorrectionOptions, RecordOptions
 from crm.reports.options import ReportOptions
 from storage import agents, audit, calls, idempotency, tokens, users
-from storage.contactability import House
+from storage.contactability import House as ContactHouse
 from storage.database import Database
 from storage.journal import Journal
 from telephony.agents import Agent, AgentEvent, AgentState, Rules, step
@@ -74,7 +76,7 @@ from telephony.listening import SoundKind
 from telephony.numbers import parse
 from telephony.options import CalendarOptions
 from telephony.phones import PhoneKind
-from telephony.ports import QueueCount
+from telephony.ports import Placing, QueueCount
 from web.app import make_app
 from web.live import LIVE, LiveEvents
 from web.options import WebOptions
@@ -86,6 +88,27 @@ from web.views import VIEWS, ViewLog
 PASSWORD = "korrekt-pferd-7"
 #: Cheap on purpose: a suite checks hundreds of passwords.
 _cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class OfficeHands:
+    """The way of an agent's own dial to the telephone, remembered among the desk's orders."""
+
+    def __init__(self, desk: RecordingDesk) -> None:
+        self._desk = desk
+
+    def agent(self, agent_id: str) -> Agent | None:
+        return self._desk.states.get(agent_id)
+
+    async def turn(self, number: str) -> None:
+        return None
+
+    async def place(self, agent_id: str, placing: Placing) -> None:
+        if self._desk.trouble is not None:
+            raise self._desk.trouble
+        self._desk.orders.append(("place", agent_id, placing.agent_endpoint, placing.number))
+
+    async def came_to_nothing(self, agent_id: str, call_id: str) -> None:
+        self._desk.orders.append(("nothing", agent_id, call_id))
 
 
 class RecordingDesk:
@@ -428,6 +451,9 @@ async def open_office(
     journal.watch(pops.calls_changed)
     desk.told = pops.agent_changed
     lists = make_lists(database, clock, folder=sounds / "lists")
+    contact_house = ContactHouse(
+        zone=ZoneInfo("Asia/Shanghai"), policies=ContactabilityOptions().policies("CN"), key=b"k" * 32
+    )
     services = Services(
         pops=pops,
         phones=NoPhones(),
@@ -482,14 +508,21 @@ async def open_office(
         ),
         contacts=ContactBook(database, WorkingTime.from_options(CalendarOptions())),
         maintenance=MaintenanceBook(database, WorkingTime.from_options(CalendarOptions())),
+        calling=CallingBook(
+            database,
+            clock,
+            house=contact_house,
+            book=DialBook(database, journal, clock, node="careline", house=contact_house),
+            hands=cast("Hands", OfficeHands(desk)),
+            node="careline",
+            queues={"service": None},
+        ),
         campaigns=CampaignBook(
             database, "Asia/Shanghai", flows=lambda: ("campaign_maintenance",), queues=("service",)
         ),
         contactability=ContactabilityBook(
             database,
-            House(
-                zone=ZoneInfo("Asia/Shanghai"), policies=ContactabilityOptions().policies("CN"), key=b"k" * 32
-            ),
+            contact_house,
         ),
         cases=CaseBook(database, WorkingTime.from_options(CalendarOptions()), CaseOptions().rules("zh-CN")),
         case_desk=CaseDeskBook(

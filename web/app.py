@@ -22,6 +22,7 @@ from web.api import (
     approvals,
     audit,
     bulletins,
+    calling,
     calls,
     campaigns,
     cases,
@@ -74,6 +75,7 @@ from web.pages import (
 from web.pages import appointments as appointments_page
 from web.pages import audit as audit_page
 from web.pages import bulletins as bulletins_page
+from web.pages import calling as calling_page
 from web.pages import calls as calls_page
 from web.pages import campaigns as campaigns_page
 from web.pages import cases as cases_page
@@ -255,6 +257,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *contactability.ROUTES,
     *campaigns.ROUTES,
     *campaigns_page.ROUTES,
+    *calling.ROUTES,
+    *calling_page.ROUTES,
     *maintenance_api.ROUTES,
     *maintenance_page.ROUTES,
     *surveys_api.ROUTES,

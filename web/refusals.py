@@ -70,6 +70,7 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "campaign_step": ("campaigns.step.",),
         "campaign_steps": ("campaigns.step.", "refusal."),
         "rule": ("campaigns.rules.",),
+        "contact_rule": ("campaigns.rule.",),
         "appointment_state": ("appointments.state.",),
         "appointment_step": ("appointments.step.",),
         "appointment_steps": ("appointments.step.",),

@@ -224,10 +224,6 @@ class CampaignBook:
         )
 
     def _check_names(self, new: NewCampaign) -> None:
-        if new.mode.needs_agents:
-            raise BadCampaign(
-                "Only campaigns without agents can be run so far. Nothing was kept.", field="mode"
-            )
         if new.flow and new.flow not in self._flows():
             raise BadCampaign("There is no such menu for campaigns. Nothing was kept.", field="flow")
         if new.queue and new.queue not in self._queues:

@@ -67,6 +67,8 @@ campaign_targets = Table(
     #: The agent who looks at it before he dials, and until when it is kept for him.
     Column("held_by", String(26)),
     Column("held_until", Utc),
+    #: What was promised, in the agent's words.
+    Column("callback_note", String(200)),
     UniqueConstraint("campaign_id", "key"),
     #: The hopper: who is due, in calling order.
     Index(
@@ -74,6 +76,8 @@ campaign_targets = Table(
     ),
     Index("ix_campaign_targets_customer_id", "customer_id"),
     Index("ix_campaign_targets_contact_id", "contact_id"),
+    Index("ix_campaign_targets_callback_of", "callback_of", "due_at"),
+    Index("ix_campaign_targets_held_by", "held_by"),
 )
 
 dial_attempts = Table(

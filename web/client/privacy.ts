@@ -1,6 +1,7 @@
 // Forms that speak to the API: people, one's own account, approvals, people's requests. What was typed stays when the
 // service says no; what is shown only once (a password, recovery codes) stays on the page until one leaves it.
 import { visit } from "@hotwired/turbo";
+import { moment } from "./aftercall/shapes";
 import { ask, Refusal } from "./ask";
 import { island } from "./islands";
 import { notice } from "./notices";
@@ -13,6 +14,7 @@ function valueOf(field: HTMLInputElement | HTMLSelectElement | HTMLTextAreaEleme
   if (field.dataset["as"] === "number") return Number(text);
   if (field.dataset["as"] === "flag") return text === "true";
   if (field.dataset["as"] === "optional" && text === "") return null;
+  if (field.dataset["as"] === "moment") return moment(text.replace(" ", "T")) ?? text;
   if (field.dataset["as"] === "list") return text === "" ? [] : [text];
   return field.type === "password" ? field.value : text;
 }

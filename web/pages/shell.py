@@ -46,6 +46,7 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(name="contacts", path="/contacts", main=True),
     Place(name="cases", path="/cases", main=True),
     Place(name="appointments", path="/appointments", main=True),
+    Place(name="calling", path="/calling"),
     Place(name="campaigns", path="/campaigns"),
     Place(name="surveys", path="/surveys"),
     Place(name="maintenance", path="/maintenance"),

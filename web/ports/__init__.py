@@ -31,6 +31,7 @@ from web.options import WebOptions
 from web.ports.aftercall import Aftercall
 from web.ports.appointments import Appointments
 from web.ports.bulletins import Bulletins
+from web.ports.calling import Calling
 from web.ports.campaigns import Campaigns
 from web.ports.case_desk import CaseDesk
 from web.ports.cases import Cases
@@ -396,6 +397,7 @@ class Services:
     maintenance: Maintenance
     contactability: Contactability
     campaigns: Campaigns
+    calling: Calling
     #: Telephones in pages; None: this installation has none.
     phones: BrowserPhones | None = None
     pings: Sequence[Ping] = ()

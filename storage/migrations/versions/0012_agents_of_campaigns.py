@@ -53,6 +53,11 @@ def upgrade() -> None:
     with op.batch_alter_table("campaign_targets", schema=None) as batch_op:
         batch_op.add_column(sa.Column("held_by", sa.String(length=26), nullable=True))
         batch_op.add_column(sa.Column("held_until", Utc(), nullable=True))
+        batch_op.add_column(sa.Column("callback_note", sa.String(length=200), nullable=True))
+        batch_op.create_index("ix_campaign_targets_callback_of", ["callback_of", "due_at"], unique=False)
+        batch_op.create_index("ix_campaign_targets_held_by", ["held_by"], unique=False)
 
     with op.batch_alter_table("dial_attempts", schema=None, recreate="never") as batch_op:
-        batch_op.add_column(sa.Column("agent_first", sa.Boolean(), server_default=sa.false(), nullable=False))
+        batch_op.add_column(
+            sa.Column("agent_first", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
