@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from access.sentences import Sentence
 from campaigns.attempts import AttemptOutcome
+from campaigns.ladder import Rung, ordered
 
 
 class BadRules(Exception):
@@ -87,6 +88,10 @@ class Rules:
     detect_machines: bool = False
     #: Seconds the agent may look at a record before it is given to somebody else (preview).
     preview_seconds: int = 120
+    #: What follows when the tries are used up.
+    ladder: tuple[Rung, ...] = ()
+    #: Days a customer has to react before the next rung.
+    ladder_days: int = 7
 
     def retry(self, outcome: AttemptOutcome) -> Retry:
         """What follows an outcome: this campaign's word, else the house's."""
@@ -129,23 +134,32 @@ _BOUNDS: Final[tuple[tuple[str, float, float], ...]] = (
     ("abandon_cap", 0, 0.03),
     ("most_calls", 1, 500),
     ("preview_seconds", 10, 1800),
+    ("ladder_days", 1, 60),
 )
 
 
 def rules_to(rules: Rules) -> dict[str, Any]:
     """As plain JSON."""
-    plain = {name: getattr(rules, name) for name in Rules.__slots__ if name not in ("retries", "lists")}
+    plain = {
+        name: getattr(rules, name) for name in Rules.__slots__ if name not in ("retries", "lists", "ladder")
+    }
     kept = {
         outcome.value: {name: getattr(retry, name) for name in Retry.__slots__}
         for outcome, retry in rules.retries.items()
     }
-    return {**plain, "lists": list(rules.lists), "retries": kept}
+    return {
+        **plain,
+        "lists": list(rules.lists),
+        "ladder": [rung.value for rung in rules.ladder],
+        "retries": kept,
+    }
 
 
 def rules_from(value: Mapping[str, Any]) -> Rules:
     """From plain JSON; what a later release added takes its default, what it no longer knows is left out."""
     known = {name: value[name] for name in Rules.__slots__ if name in value}
     known["lists"] = tuple(known.get("lists", ()))
+    known["ladder"] = ordered([Rung(one) for one in known.get("ladder", ()) if one in set(Rung)])
     known["retries"] = {
         AttemptOutcome(outcome): Retry(
             **{name: one for name, one in retry.items() if name in Retry.__slots__}

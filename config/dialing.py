@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from campaigns.attempts import Attempt
+from campaigns.attempts import Attempt, is_late
 from campaigns.campaigns import (
     CONTACT_PURPOSE,
     Campaign,
@@ -25,7 +25,7 @@ from campaigns.seating import Agents, Seating
 from campaigns.targets import Target
 from config.settings import Settings
 from ivr.ports import Called, Unavailable
-from storage import attempts, campaign_work, campaigns, customers
+from storage import attempts, campaign_results, campaign_work, campaigns, customers
 from storage.contactability import House
 from storage.database import Database, StorageUnavailable
 from storage.journal import Journal
@@ -46,6 +46,8 @@ _OWN_AGENT = frozenset({Mode.MANUAL, Mode.PREVIEW, Mode.PROGRESSIVE})
 #: An agent is reminded of a call-back so long before it; after so long without him it is anybody's.
 _ALERT_BEFORE = timedelta(minutes=1)
 _POOLED_AFTER = timedelta(minutes=15)
+#: Who starts a campaign that is over its limit hears it at once.
+_JUST_STARTED = timedelta(seconds=15)
 #: Attempts that a pacing rule learns from after a restart.
 _HISTORY = 1000
 #: The menu for whom no agent took, where a campaign names none.
@@ -253,6 +255,8 @@ class Dialing:
         self._orders: set[asyncio.Task[None]] = set()
         self._agents = agents
         self._alert = alert
+        #: Somebody answered and met nobody since the limits were looked at.
+        self._left_alone = True
         #: Call-backs up to this moment were told of.
         self._alerted = clock.now()
         self.book = DialBook(database, journal, clock, node=phone.switch.system_name, house=house)
@@ -287,6 +291,7 @@ class Dialing:
         except StorageUnavailable:
             return  # the next one tells as much
         for attempt in found:
+            self._left_alone = self._left_alone or is_late(attempt)
             self.seating.gone(attempt.id)
             self.dialer.ended(attempt)
 
@@ -342,11 +347,31 @@ class Dialing:
         if await self._database.read(lambda c: campaign_work.promised_by(c, now - _POOLED_AFTER)) - there:
             await self._database.write(give)
 
+    async def _stop_at_limit(self, now: datetime) -> None:
+        """A campaign that has left too many customers alone is paused; a manager sees why."""
+        running = [one for one in await self.book.running() if one.mode.by_machine and one.mode.needs_agents]
+        fresh = any(now - one.state_at < _JUST_STARTED for one in running)
+        if not running or not (self._left_alone or fresh):
+            return
+        self._left_alone = False
+
+        def work(connection: Connection) -> list[str]:
+            over = campaign_results.over_their_limit(connection, running, now)
+            for campaign_id in over:
+                campaigns.step(connection, campaign_id, CampaignStep.PAUSE, now, why="abandon_limit")
+            return over
+
+        found = await self._database.read(lambda c: campaign_results.over_their_limit(c, running, now))
+        if found:
+            log.warning("campaigns stopped", action="abandon_limit", campaigns=found)
+            await self._database.write(work)
+
     async def look(self) -> None:
         """What moments bring: campaigns begin and end, and attempts nobody sent are given back."""
         now = self._clock.now()
         try:
             await self._database.write(lambda c: _step_due(c, now))
+            await self._stop_at_limit(now)
             await self._call_backs(now)
             lost = await self._database.read(lambda c: attempts.orphans(c, now - ORPHAN_AFTER))
             if lost:

@@ -66,6 +66,7 @@ from config.due_ticks import DueTicks
 from config.duplicate_ticks import DuplicateTicks
 from config.hooks.sender import HookSender
 from config.hooks.transport import HookTransport
+from config.ladder_ticks import LadderTicks, NoSender
 from config.lists.erased_files import ErasedFiles
 from config.lists.room import make_lists
 from config.locks import hold_database, hold_folder
@@ -551,6 +552,15 @@ class Service:
         self.ticks.every(10, "cases", self.cases.look)
         self.ticks.every(5, "campaigns", self.dialing.look)
         self.ticks.every(60, "hotline load", self.campaign_agents.look)
+        self.ladder = LadderTicks(
+            self.database,
+            self.clock,
+            self.hours,
+            contact_house,
+            NoSender(),
+            mark=text(phone.hotline.languages[0], "campaigns.ladder.mark", campaign="{campaign}"),
+        )
+        self.ticks.every(60, "ladder", self.ladder.look)
         self.due = DueTicks(self.database, self.clock, self.hours)
         self.ticks.every(60, "due", self.due.look)
         self.report_ticks = ReportTicks(

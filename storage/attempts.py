@@ -31,7 +31,7 @@ from campaigns.retries import decide
 from campaigns.targets import Target, TargetState
 from crm.consent.contactability import Answer, Rule
 from crm.contacts.contacts import ContactError, ContactState, Result
-from storage import campaign_targets, campaigns, contacts
+from storage import campaign_targets, campaigns, contacts, ladder
 from storage.contactability import Asked, House, ask
 from storage.customers import mark_number
 from storage.tables.calls import calls
@@ -58,7 +58,12 @@ class Verdict(StrEnum):
     DIAL = "dial"
     WAIT = "wait"
     DONE = "done"  # its task is done already
+    EXPIRED = "expired"  # its days are used up
     WITHDRAW = "withdraw"
+
+
+#: What a verdict makes of a target.
+_ENDS: Final = {Verdict.DONE: TargetState.DONE, Verdict.EXPIRED: TargetState.GIVEN_UP}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,7 +133,7 @@ def consider(
 ) -> Proposal:
     """What is to become of one target at this moment. Only reads."""
     if target.expires_at <= now:
-        return Proposal(target=target, verdict=Verdict.WITHDRAW, at=now, why={"why": "expired"})
+        return Proposal(target=target, verdict=Verdict.EXPIRED, at=now, why={"why": "expired"})
     if target.contact_id is not None and (ended := _contact_over(connection, target.contact_id)):
         return Proposal(target=target, verdict=Verdict.DONE, at=now, why={"why": "contact", "result": ended})
     asked = ask(
@@ -219,8 +224,9 @@ def put_off(connection: Connection, one: Proposal, now: datetime) -> None:
     if one.verdict is Verdict.WAIT and one.due_at is not None:
         campaign_targets.wait(connection, one.target.id, due_at=one.due_at, why=one.why, now=now)
     elif one.verdict is not Verdict.DIAL:
-        state = TargetState.DONE if one.verdict is Verdict.DONE else TargetState.WITHDRAWN
-        campaign_targets.end(connection, one.target.id, state, why=one.why, now=now)
+        state = _ENDS.get(one.verdict, TargetState.WITHDRAWN)
+        if campaign_targets.end(connection, one.target.id, state, why=one.why, now=now):
+            ladder.target_ended(connection, one.target.id, now)
 
 
 def claim_by_hand(
@@ -490,5 +496,6 @@ def settle(connection: Connection, before: Attempt, after: Attempt, now: datetim
     rules = campaigns.get(connection, after.campaign_id).rules
     decision = decide(target, after, rules, now)
     campaign_targets.write(connection, decision.target)
+    ladder.target_ended(connection, target.id, now)
     if decision.wrong_number:
         mark_number(connection, after.customer_id, after.number, now, wrong=True)

@@ -222,6 +222,14 @@ def page(
     ]
 
 
+def several(connection: Connection, target_ids: Sequence[str]) -> list[Target]:
+    """These targets, as far as they exist, in the order they were put on."""
+    rows = connection.execute(
+        select(targets).where(targets.c.id.in_(list(target_ids))).order_by(targets.c.id)
+    ).mappings()
+    return [target_from(row) for row in rows]
+
+
 def withdraw(connection: Connection, target_id: str, *, why: Mapping[str, Any], now: datetime) -> Target:
     """Take a target off; one that is over stays as it is, and one that is being called is not called again.
 

@@ -241,9 +241,7 @@ def promised_by(connection: Connection, before: datetime) -> set[str]:
     """Agents with a personal call-back that was due before a moment."""
     rows = connection.execute(
         select(targets.c.callback_of)
-        .where(
-            targets.c.state == TargetState.WAITING, targets.c.callback_of > "", targets.c.due_at <= before
-        )
+        .where(targets.c.state == TargetState.WAITING, targets.c.callback_of > "", targets.c.due_at <= before)
         .distinct()
     )
     return {row[0] for row in rows}

@@ -16,13 +16,40 @@ from access.requests import Answer, Once
 from access.users import Principal
 from campaigns.campaigns import BadCampaign, Campaign, CampaignState, CampaignStep
 from campaigns.dialer import Reason
+from campaigns.ladder import LadderStep, Rung, RungState
+from campaigns.results import By, Wanted
 from campaigns.targets import NewTarget, TargetState
-from storage import attempts, audit, campaign_targets, campaigns, customers, groups, idempotency
+from crm.records.customers import Customer
+from storage import (
+    attempts,
+    audit,
+    campaign_results,
+    campaign_targets,
+    campaigns,
+    customers,
+    groups,
+    idempotency,
+    ladder,
+    users,
+    vehicles,
+)
 from storage.database import Database
 from storage.sight import Sight, sights
 from telephony.numbers import readable
-from web.ports.campaigns import Added, AttemptLine, CampaignView, Choices, NewCampaign, TargetLine, Whom
+from web.ports.campaigns import (
+    Added,
+    AttemptLine,
+    CampaignView,
+    Choices,
+    LetterLine,
+    NewCampaign,
+    ResultsView,
+    TargetLine,
+    Whom,
+)
 
+#: Letters of one batch.
+_MOST_LETTERS: Final = 200
 #: Why a campaign that does not run begins no call.
 NOT_RUNNING: Final = "not_running"
 
@@ -146,14 +173,21 @@ class CampaignBook:
         now: datetime,
         *,
         state: TargetState | None = None,
+        mark: str = "",
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[Sequence[TargetLine], str | None]:
         def look(connection: Connection) -> tuple[Sequence[TargetLine], str | None]:
             campaigns.get(connection, campaign_id)
-            found = campaign_targets.page(
-                connection, campaign_id, state=state, after=cursor or "", limit=limit + 1
-            )
+            after = cursor or ""
+            if mark:
+                ids = sorted(campaign_results.marked(connection, campaign_id, mark))
+                behind = [one for one in ids if one > after][: limit + 1]
+                found = campaign_targets.several(connection, behind)
+            else:
+                found = campaign_targets.page(
+                    connection, campaign_id, state=state, after=after, limit=limit + 1
+                )
             shown, more = found[:limit], len(found) > limit
             names = _Names(connection, viewer, [one.customer_id for one in shown], now)
             lines = [
@@ -184,14 +218,20 @@ class CampaignBook:
         now: datetime,
         *,
         target_id: str | None = None,
+        wanted: Wanted | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[Sequence[AttemptLine], str | None]:
         def look(connection: Connection) -> tuple[Sequence[AttemptLine], str | None]:
             campaigns.get(connection, campaign_id)
-            found = attempts.page(
-                connection, campaign_id, target_id=target_id, before=cursor or "", limit=limit + 1
-            )
+            if wanted is not None:
+                found = campaign_results.attempts_behind(
+                    connection, campaign_id, wanted, self._zone, before=cursor or "", limit=limit + 1
+                )
+            else:
+                found = attempts.page(
+                    connection, campaign_id, target_id=target_id, before=cursor or "", limit=limit + 1
+                )
             shown, more = found[:limit], len(found) > limit
             names = _Names(connection, viewer, [one.customer_id for one in shown], now)
             lines = [
@@ -205,6 +245,74 @@ class CampaignBook:
             return lines, shown[-1].id if more else None
 
         return await self._database.read(look)
+
+    async def results(self, viewer: Principal, campaign_id: str, now: datetime) -> ResultsView:
+        def look(connection: Connection) -> ResultsView:
+            campaigns.get(connection, campaign_id)
+            layouts = campaign_results.layouts(connection, campaign_id, self._zone)
+            agents = {bar.key for bar in layouts[By.AGENT] if bar.key}
+            return ResultsView(
+                results=campaign_results.figures(connection, campaign_id, now),
+                marks=campaign_results.marks(connection, campaign_id),
+                layouts=layouts,
+                ladder=ladder.counts(connection, campaign_id),
+                agents={id: name for id, name in users.user_names(connection).items() if id in agents},
+            )
+
+        return await self._database.read(look)
+
+    async def letters(self, viewer: Principal, now: datetime) -> Sequence[LetterLine]:
+        def look(connection: Connection) -> Sequence[LetterLine]:
+            steps = ladder.due(connection, Rung.LETTER, now, _MOST_LETTERS)
+            seen = sights(connection, viewer, [one.customer_id for one in steps], now)
+            open_ones = [one for one in steps if seen.get(one.customer_id) is Sight.OPEN]
+            known = customers.several(connection, [one.customer_id for one in open_ones])
+            return [
+                self._letter(connection, one, known[one.customer_id], viewer)
+                for one in open_ones
+                if one.customer_id in known
+            ]
+
+        return await self._database.read(look)
+
+    def _letter(
+        self, connection: Connection, step: LadderStep, customer: Customer, viewer: Principal
+    ) -> LetterLine:
+        target = campaign_targets.get(connection, step.target_id)
+        plates = (
+            {}
+            if target is None or target.vehicle_id is None
+            else vehicles.plates(connection, [target.vehicle_id])
+        )
+        return LetterLine(
+            step=step,
+            campaign=campaigns.get(connection, step.campaign_id),
+            customer_name=customer.name if viewer.sees_names else mask_name(customer.name),
+            address=customer.address if viewer.sees_names else "",
+            plate=next(iter(plates.values()), ""),
+        )
+
+    async def printed(self, viewer: Principal, step_ids: Collection[str], entry: Entry) -> int:
+        wanted = set(step_ids)
+
+        def work(connection: Connection) -> int:
+            steps = [
+                one
+                for one in ladder.due(connection, Rung.LETTER, entry.at, _MOST_LETTERS)
+                if one.id in wanted
+            ]
+            known = customers.several(connection, [one.customer_id for one in steps])
+            done = 0
+            for one in steps:
+                customer = known.get(one.customer_id)
+                sent = customer is not None and bool(customer.address)
+                state, why = (RungState.DONE, {}) if sent else (RungState.PASSED, {"why": "no_address"})
+                if ladder.close(connection, one, state, entry.at, by_name=viewer.name, why=why):
+                    done += sent
+            audit.append(connection, replace(entry, data={**entry.data, "letters": done}))
+            return done
+
+        return await self._database.write(work)
 
     async def _write(self, work: Callable[[Connection], Campaign], now: datetime) -> CampaignView:
         found = await self._database.write(lambda c: self._view(c, work(c), now))

@@ -6,10 +6,12 @@ import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from fixtures_campaigns import Outbound, numbers
 from fixtures_house import ALWAYS, House, a_house, until
+from fixtures_web import Browser
 from house_truth import short_sentences
 
 from campaigns.attempts import AttemptOutcome, is_late
@@ -130,3 +132,54 @@ async def test_customer_nobody_takes_hears_who_called_and_may_end_it(
     assert (target.state, target.last_outcome) == (TargetState.WAITING, AttemptOutcome.ABANDONED)
     assert target.due_at > datetime.now(UTC) + timedelta(hours=71)
     outbound.step(CampaignStep.FINISH)
+
+
+async def test_preview_rings_the_agent_first_and_only_the_customers_leg_counts(
+    house: House, database: Database
+) -> None:
+    for agent in house.agents.values():
+        agent.habits = AT_ONCE
+    outbound = Outbound(house, database, "preview", mode=Mode.PREVIEW, queue="service", flow="")
+    answers, busy = numbers("310001", "310486")
+    outbound.add(answers, busy)
+    outbound.step(CampaignStep.START)
+    await house.sign_in("agent1", {"service": 0})
+    person = house.person("agent1")
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        browser = Browser(session, house.site.pages)
+        assert (await browser.sign_in("agent1", person.password)).status == 303
+        for number in (answers, busy):
+
+            async def ready() -> bool:
+                return (await states(house))["agent1"] in ("ready", "wrap_up")
+
+            await until(ready)
+            found = await browser.post(f"/api/v1/campaigns/{outbound.campaign.id}/next")
+            target = (await found.json())["target"]["target_id"]
+            assert target == outbound.targets()[number].id
+            dialed = await browser.post(f"/api/v1/campaign-targets/{target}/dial")
+            assert dialed.status == 202, await dialed.text()
+            await outbound.settled(number)
+    [talked], [missed] = outbound.attempts(answers), outbound.attempts(busy)
+    assert (talked.outcome, talked.agent_id) == (AttemptOutcome.HUMAN, person.id)
+    assert (missed.outcome, missed.answered_at) == (AttemptOutcome.BUSY, None)
+    assert (outbound.dialed(answers), outbound.dialed(busy)) == (1, 1)
+    assert outbound.targets()[answers].state is TargetState.DONE
+
+
+async def test_preview_whose_agent_does_not_pick_up_calls_nobody(house: House, database: Database) -> None:
+    house.agents["agent1"].habits = Habits(declines=1.0)
+    outbound = Outbound(house, database, "nobody there", mode=Mode.PREVIEW, queue="service", flow="")
+    [number] = numbers("410001")
+    outbound.add(number)
+    outbound.step(CampaignStep.START)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        browser = Browser(session, house.site.pages)
+        assert (await browser.sign_in("agent1", house.person("agent1").password)).status == 303
+        target = outbound.targets()[number].id
+        dialed = await browser.post(f"/api/v1/campaign-targets/{target}/dial")
+        assert dialed.status == 202, await dialed.text()
+        settled = await outbound.settled(number)
+    assert settled[number].outcome is AttemptOutcome.NOT_DIALED
+    assert outbound.dialed(number) == 0
+    assert (outbound.targets()[number].state, outbound.targets()[number].tries) == (TargetState.WAITING, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -11,19 +11,25 @@ from access.audit import Action
 from access.permissions import Permission
 from campaigns.attempts import AttemptOutcome, AttemptState
 from campaigns.campaigns import CampaignState, CampaignStep, Mode, Purpose, allowed_steps
+from campaigns.ladder import Rung, RungState, ordered
+from campaigns.results import By, Wanted
 from campaigns.rules import RETRIES, Retry, Rules
 from campaigns.targets import TargetState
 from crm.contacts.contacts import ReasonKind
 from web.api.shapes import Cursor, Id, Size
-from web.ports.campaigns import AttemptLine, CampaignView, NewCampaign, TargetLine, Whom
+from web.ports.campaigns import AttemptLine, CampaignView, NewCampaign, ResultsView, TargetLine, Whom
 from web.routes import Ask, Nothing, Route, Shape
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Word = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]{0,64}$")]
 Shown = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{0,19}$")]
+BarKey = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z-]{0,32}$")]
+Mark = Literal["", "tried", "reached", "completed", "dissatisfied", "booked", "came"]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 _CAMPAIGN: Final = "/api/v1/campaigns/{campaign_id}"
+#: Rules that are more than a number.
+_BY_HAND: Final = ("retries", "lists", "ladder")
 #: Most customers named in one request; more come as a group.
 _MOST: Final = 1000
 
@@ -54,6 +60,8 @@ class RulesShape(Shape):
     lists: list[Id] = Field([], description="do-not-call lists that hold for this campaign too")
     detect_machines: bool = False
     preview_seconds: int = Field(120, ge=10, le=1800)
+    ladder: list[Rung] = Field([], description="what follows when the tries are used up")
+    ladder_days: int = Field(7, ge=1, le=60, description="days to react before the next of them")
 
 
 class CampaignIn(Shape):
@@ -125,6 +133,7 @@ class AddedOut(Shape):
 
 class TargetsQuery(Shape):
     state: TargetState | None = None
+    mark: Mark = Field("", description="a figure of the results")
     cursor: Cursor | None = None
     limit: Size = 50
 
@@ -161,8 +170,58 @@ class WithdrawnOut(Shape):
     state: TargetState
 
 
+class BarOut(Shape):
+    key: str = Field(description="a day, an hour, an agent's id, or the number of the try")
+    tries: int
+    answered: int
+    reached: int
+    abandoned: int
+
+
+class ResultsOut(Shape):
+    """Counts, and the shares made of them; null where there is nothing to divide by."""
+
+    targets: int
+    tried: int
+    tries: int
+    answered: int
+    reached_tries: int
+    reached: int
+    completed: int
+    dissatisfied: int
+    booked: int
+    came: int
+    live: int = Field(description="answered by a person")
+    abandoned: int
+    live_30: int = Field(description="of the last 30 days")
+    abandoned_30: int
+    abandon_rate: float | None
+    list_penetration: float | None = Field(description="tried / targets")
+    contact_per_record: float | None = Field(description="reached / tried")
+    contact_per_attempt: float | None = Field(description="reached_tries / tries")
+    talk_seconds: float
+    outcomes: dict[AttemptOutcome, int]
+    ladder: dict[Rung, dict[RungState, int]]
+    layouts: dict[By, list[BarOut]]
+    agents: dict[str, str] = Field(description="names of the agents in the plots")
+
+
+class PrintedIn(Shape):
+    step_ids: list[Id] = Field(min_length=1, max_length=200, description="letters that were printed")
+
+
+class PrintedOut(Shape):
+    printed: int = Field(description="without those that have no address, which are passed over")
+
+
 class AttemptsQuery(Shape):
     target_id: Id | None = None
+    outcome: AttemptOutcome | None = None
+    only: Literal["", "counted", "answered", "reached", "abandoned"] = Field(
+        "", description="a figure of the results; counted: all but those given back"
+    )
+    by: By | None = Field(None, description="with key: one bar of a plot of the results")
+    key: BarKey = ""
     cursor: Cursor | None = None
     limit: Size = 50
 
@@ -221,23 +280,24 @@ def campaign_out(view: CampaignView) -> CampaignOut:
 
 def rules_out(rules: Rules) -> RulesShape:
     """All rules, those of the house filled in."""
-    plain = {name: getattr(rules, name) for name in Rules.__slots__ if name not in ("retries", "lists")}
+    plain = {name: getattr(rules, name) for name in Rules.__slots__ if name not in _BY_HAND}
     every = {outcome: rules.retry(outcome) for outcome in RETRIES}
     return RulesShape(
         **plain,
         lists=list(rules.lists),
+        ladder=list(rules.ladder),
         retries={outcome: RetryShape.model_validate(retry) for outcome, retry in every.items()},
     )
 
 
 def _rules(given: RulesShape) -> Rules:
-    plain = {name: getattr(given, name) for name in Rules.__slots__ if name not in ("retries", "lists")}
+    plain = {name: getattr(given, name) for name in Rules.__slots__ if name not in _BY_HAND}
     retries = {
         outcome: Retry(**{name: getattr(retry, name) for name in Retry.__slots__})
         for outcome, retry in given.retries.items()
     }
     own = {outcome: retry for outcome, retry in retries.items() if retry != RETRIES[outcome]}
-    return Rules(**plain, lists=tuple(given.lists), retries=own)
+    return Rules(**plain, lists=tuple(given.lists), ladder=ordered(given.ladder), retries=own)
 
 
 def _new(given: CampaignIn) -> NewCampaign:
@@ -334,6 +394,7 @@ async def targets(ask: Ask[TargetsQuery, Nothing]) -> TargetsOut:
         ask.path["campaign_id"],
         ask.now,
         state=ask.query.state,
+        mark=ask.query.mark,
         cursor=ask.query.cursor,
         limit=ask.query.limit,
     )
@@ -348,6 +409,14 @@ async def withdraw(ask: Ask[Nothing, WithdrawIn]) -> WithdrawnOut:
     )
 
 
+def wanted_of(query: AttemptsQuery) -> Wanted | None:
+    """Attempts behind one figure; None: every attempt."""
+    if query.target_id is not None or not (query.outcome or query.only or query.by):
+        return None
+    only = "" if query.only == "counted" else query.only
+    return Wanted(outcome=query.outcome, only=only, by=query.by, key=query.key)
+
+
 async def attempts(ask: Ask[AttemptsQuery, Nothing]) -> AttemptsOut:
     """Every try, the latest first."""
     found, following = await ask.services.campaigns.attempts(
@@ -355,10 +424,38 @@ async def attempts(ask: Ask[AttemptsQuery, Nothing]) -> AttemptsOut:
         ask.path["campaign_id"],
         ask.now,
         target_id=ask.query.target_id,
+        wanted=wanted_of(ask.query),
         cursor=ask.query.cursor,
         limit=ask.query.limit,
     )
     return AttemptsOut(items=[attempt_out(line) for line in found], next=following)
+
+
+def results_out(view: ResultsView) -> ResultsOut:
+    """Figures and plots."""
+    plain = [name for name in ResultsOut.model_fields if hasattr(view.results, name)]
+    rungs: dict[Rung, dict[RungState, int]] = {}
+    for (rung, state), count in view.ladder.items():
+        rungs.setdefault(rung, {})[state] = count
+    return ResultsOut(
+        **{name: getattr(view.results, name) for name in plain if name != "outcomes"},
+        **{name: getattr(view.marks, name) for name in ("completed", "dissatisfied", "booked", "came")},
+        outcomes=dict(view.results.outcomes),
+        ladder=rungs,
+        layouts={by: [BarOut.model_validate(bar) for bar in some] for by, some in view.layouts.items()},
+        agents=dict(view.agents),
+    )
+
+
+async def results(ask: Ask[Nothing, Nothing]) -> ResultsOut:
+    """What came of a campaign."""
+    return results_out(await ask.services.campaigns.results(ask.by, ask.path["campaign_id"], ask.now))
+
+
+async def printed(ask: Ask[Nothing, PrintedIn]) -> PrintedOut:
+    """The ladder goes on for these customers."""
+    entry = ask.entry(Action.CAMPAIGN_CHANGED, data={"batch": len(ask.body.step_ids)})
+    return PrintedOut(printed=await ask.services.campaigns.printed(ask.by, ask.body.step_ids, entry))
 
 
 _MAKING: Final = ("bad-campaign", "bad-campaign-rules", "campaign-taken")
@@ -473,6 +570,26 @@ ROUTES: Final[tuple[Route, ...]] = (
         query=AttemptsQuery,
         answer=AttemptsOut,
         errors=("campaign-not-found",),
+        tag="campaigns",
+    ),
+    Route(
+        method="GET",
+        path=f"{_CAMPAIGN}/results",
+        summary="What came of a campaign",
+        needs=Permission.CAMPAIGNS_READ,
+        json=results,
+        answer=ResultsOut,
+        errors=("campaign-not-found",),
+        tag="campaigns",
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/campaign-letters/printed",
+        summary="Letters of the ladder were printed",
+        needs=Permission.CAMPAIGNS_WRITE,
+        json=printed,
+        body=PrintedIn,
+        answer=PrintedOut,
         tag="campaigns",
     ),
 )

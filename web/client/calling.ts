@@ -15,6 +15,16 @@ function told(error: unknown): string {
   return maybe(`phone.refused.${String(error.problem["rule"] ?? "")}`) ?? error.detail;
 }
 
+// What a way of dialing has no use for is neither shown nor sent.
+island("campaign-form", (root, signal) => {
+  const mode = root.querySelector<HTMLSelectElement>('select[name="mode"]');
+  const fit = (): void => {
+    for (const part of root.querySelectorAll<HTMLElement>("[data-for]")) part.hidden = !(part.dataset["for"] ?? "").split(" ").includes(mode?.value ?? "");
+  };
+  mode?.addEventListener("change", fit, { signal });
+  fit();
+});
+
 // A call that this person promised comes due: said on whatever page is open.
 export function startCallBacks(): void {
   listen<{ name: string }>("callback", ({ name }) => notice(t("calling.alert", { name }), { kind: "trouble" }), new AbortController().signal);

@@ -13,8 +13,10 @@ function valueOf(field: HTMLInputElement | HTMLSelectElement | HTMLTextAreaEleme
   const text = field.value.trim();
   if (field.dataset["as"] === "number") return Number(text);
   if (field.dataset["as"] === "flag") return text === "true";
+  if (field.dataset["as"] === "checked") return field instanceof HTMLInputElement && field.checked;
+  if (field.dataset["as"] === "moment-or-none" && text === "") return null;
   if (field.dataset["as"] === "optional" && text === "") return null;
-  if (field.dataset["as"] === "moment") return moment(text.replace(" ", "T")) ?? text;
+  if (field.dataset["as"]?.startsWith("moment")) return moment(text.replace(" ", "T")) ?? text;
   if (field.dataset["as"] === "list") return text === "" ? [] : [text];
   return field.type === "password" ? field.value : text;
 }
@@ -23,7 +25,15 @@ function bodyOf(form: HTMLFormElement, button: HTMLElement | null): Record<strin
   const body: Record<string, unknown> = {};
   for (const field of form.elements) {
     const plain = field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement;
-    if (plain && field.name) body[field.name] = valueOf(field);
+    if (!plain || !field.name || field.closest("[hidden]")?.matches("[data-for]")) continue;
+    // "rules.lines" is `lines` within `rules`.
+    const path = field.name.split(".");
+    const last = path.pop() as string;
+    let place = body;
+    for (const part of path) place = (place[part] ??= {}) as Record<string, unknown>;
+    if (field.dataset["as"] !== "many") { place[last] = valueOf(field); continue; }
+    const all = (place[last] ??= []) as unknown[];
+    if (!(field instanceof HTMLInputElement) || field.type !== "checkbox" || field.checked) all.push(field.value);
   }
   if (button instanceof HTMLButtonElement && button.name) body[button.name] = valueOf(button);
   return body;

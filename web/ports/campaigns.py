@@ -12,6 +12,8 @@ from access.requests import Once
 from access.users import Principal
 from campaigns.attempts import Attempt
 from campaigns.campaigns import Campaign, CampaignState, CampaignStep, Mode, Purpose
+from campaigns.ladder import LadderStep, Rung, RungState
+from campaigns.results import Bar, By, Marks, Results, Wanted
 from campaigns.rules import Rules
 from campaigns.targets import Target, TargetState
 from crm.contacts.contacts import ReasonKind
@@ -90,6 +92,31 @@ class Whom:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ResultsView:
+    """What came of a campaign."""
+
+    results: Results
+    marks: Marks
+    #: The plots: bars in order.
+    layouts: Mapping[By, Sequence[Bar]]
+    #: Rungs of the ladder by rung and state.
+    ladder: Mapping[tuple[Rung, RungState], int]
+    #: Names of the agents in the plots.
+    agents: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterLine:
+    """A letter that waits to be printed; name and address as the viewer may read them."""
+
+    step: LadderStep
+    campaign: Campaign
+    customer_name: str
+    address: str
+    plate: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Choices:
     """What a campaign may name."""
 
@@ -136,6 +163,7 @@ class Campaigns(Protocol):
         now: datetime,
         *,
         state: TargetState | None = None,
+        mark: str = "",
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[Sequence[TargetLine], str | None]: ...
@@ -150,6 +178,16 @@ class Campaigns(Protocol):
         now: datetime,
         *,
         target_id: str | None = None,
+        wanted: Wanted | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> tuple[Sequence[AttemptLine], str | None]: ...
+
+    async def letters(self, viewer: Principal, now: datetime) -> Sequence[LetterLine]:
+        """Letters to print, the oldest first, of customers whose record is open to the viewer; at most 200."""
+
+    async def printed(self, viewer: Principal, step_ids: Collection[str], entry: Entry) -> int:
+        """These letters are printed; those of customers without an address are passed over. Gives how many."""
+
+    async def results(self, viewer: Principal, campaign_id: str, now: datetime) -> ResultsView:
+        """What came of it; every figure opens its rows (`targets` by mark, `attempts` by `wanted`)."""

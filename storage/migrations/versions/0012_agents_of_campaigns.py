@@ -58,6 +58,4 @@ def upgrade() -> None:
         batch_op.create_index("ix_campaign_targets_held_by", ["held_by"], unique=False)
 
     with op.batch_alter_table("dial_attempts", schema=None, recreate="never") as batch_op:
-        batch_op.add_column(
-            sa.Column("agent_first", sa.Boolean(), server_default=sa.false(), nullable=False)
-        )
+        batch_op.add_column(sa.Column("agent_first", sa.Boolean(), server_default=sa.false(), nullable=False))
