@@ -258,6 +258,7 @@ class CallingBook:
             customer_name=name if viewer.sees_names and seen is Sight.OPEN else mask_name(name),
             customer_number="" if customer is None else customer.number,
             number=number,
+            refused="" if number else str(asked.why.get("rule") or ""),
             plate="" if vehicle is None else vehicle.plate or "",
             model="" if vehicle is None else vehicle.model or "",
             reasons=reasons,

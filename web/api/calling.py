@@ -43,6 +43,7 @@ class CallingCardOut(Shape):
     customer_name: str
     customer_number: str
     number: str = Field(description="what is dialed, masked by role; empty: none may be called now")
+    refused: str = Field(description="the rule of contactability that forbids it; empty: none")
     plate: str
     model: str
     reasons: list[str] = Field(description="what the call is about (kinds of reasons of contacts)")
@@ -88,7 +89,7 @@ def card_out(card: CallingCard) -> CallingCardOut:
         "callback_of",
         "callback_note",
     )
-    shown = ("customer_name", "customer_number", "number", "plate", "model")
+    shown = ("customer_name", "customer_number", "number", "refused", "plate", "model")
     return CallingCardOut(
         target_id=target.id,
         campaign_id=card.campaign.id,

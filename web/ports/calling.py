@@ -33,6 +33,8 @@ class CallingCard:
     customer_number: str
     #: The number that is dialed, as the agent may read it; empty: none may be called now.
     number: str
+    #: Why none may be called now: a rule of contactability; empty where one may.
+    refused: str
     plate: str
     model: str
     #: Reasons of the contact it is about (`crm.contacts.contacts.ReasonKind`).
