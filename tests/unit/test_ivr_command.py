@@ -44,7 +44,7 @@ def test_a_call_played_by_hand_is_a_case_that_replays(tmp_path: Path) -> None:
     [
         (
             ["simulate", "nothing"],
-            "Allowed: campaign_maintenance, complaints, leaving, rating, service, survey.",
+            "Allowed: campaign_maintenance, campaign_nobody, complaints, leaving, rating, service, survey.",
         ),
         (["simulate", "service", "--at", "soon"], "is no time"),
         (["simulate", "service", "--case", "/nowhere.yaml"], "No such file"),

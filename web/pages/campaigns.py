@@ -142,7 +142,7 @@ async def show_letters(request: web.Request, signed: Signed) -> web.StreamRespon
         sheets=(*_SHEETS, "reports.css"),
         values={
             "lines": await services.campaigns.letters(signed.principal, now),
-            "house": services.dealership,
+            "sender": services.dealership,
         },
     )
 
