@@ -170,6 +170,9 @@ def judged(attempt: Attempt, call: Call, evidence: Evidence) -> Attempt:
     settled = replace(known, ended_at=call.ended_at)
     if attempt.state in (AttemptState.NOT_DIALED, AttemptState.UNKNOWN) and state is AttemptState.ENDED:
         return replace(settled, state=state, outcome=outcome)
+    if attempt.state is AttemptState.UNKNOWN and state is AttemptState.NOT_DIALED:
+        # Proved after all: whoever was away has read its switch's files.
+        return replace(settled, state=state, outcome=outcome)
     if attempt.state is AttemptState.ENDED:
         # Later sources may tell the end better (an answer that the events missed).
         return replace(settled, outcome=outcome if state is AttemptState.ENDED else attempt.outcome)

@@ -13,6 +13,12 @@ class CampaignOptions(Options):
     lines_kept: int = Field(
         5, ge=0, le=2000, description="channels of the trunk that campaigns leave free for callers"
     )
+    node_lost_seconds: int = Field(
+        180,
+        ge=15,
+        le=86_400,
+        description="a dialer not heard of for so long is taken for lost, and its open calls for unknown",
+    )
     agents_kept: int | None = Field(
         None,
         ge=0,

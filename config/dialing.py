@@ -25,7 +25,7 @@ from campaigns.seating import Agents, Seating
 from campaigns.targets import Target
 from config.settings import Settings
 from ivr.ports import Called, Unavailable
-from storage import attempts, campaign_results, campaign_work, campaigns, customers
+from storage import attempts, campaign_results, campaign_work, campaigns, customers, nodes
 from storage.contactability import House
 from storage.database import Database, StorageUnavailable
 from storage.journal import Journal
@@ -245,15 +245,21 @@ class Dialing:
         line: DialLine,
         pace: Pace,
         agents: Agents,
+        house_work: bool = True,
         alert: Callable[[Target], None] = lambda _target: None,
     ) -> None:
-        """`alert`: told of a personal call-back a minute before its moment."""
+        """`alert`: told of a personal call-back a minute before its moment; `house_work`: also what only one process of
+        a database does."""
         phone = settings.telephony
         self._database = database
         self._journal = journal
         self._clock = clock
         self._orders: set[asyncio.Task[None]] = set()
         self._agents = agents
+        self._house_work = house_work
+        self._node = phone.switch.system_name
+        self._role = settings.role
+        self._lost_after = timedelta(seconds=settings.campaigns.node_lost_seconds)
         self._alert = alert
         #: Somebody answered and met nobody since the limits were looked at.
         self._left_alone = True
@@ -347,6 +353,18 @@ class Dialing:
         if await self._database.read(lambda c: campaign_work.promised_by(c, now - _POOLED_AFTER)) - there:
             await self._database.write(give)
 
+    async def _lost_nodes(self, now: datetime) -> None:
+        """What a dialer that is gone had open."""
+        before = now - self._lost_after
+        gone = [
+            one for one in await self._database.read(lambda c: nodes.lost(c, before)) if one != self._node
+        ]
+        if not gone:
+            return
+        count = await self._database.write(lambda c: nodes.settle_lost(c, gone, before, now))
+        if count:
+            log.warning("a dialer is gone", action="node_lost", nodes=gone, unknown=count)
+
     async def _stop_at_limit(self, now: datetime) -> None:
         """A campaign that has left too many customers alone is paused; a manager sees why."""
         running = [one for one in await self.book.running() if one.mode.by_machine and one.mode.needs_agents]
@@ -370,9 +388,12 @@ class Dialing:
         """What moments bring: campaigns begin and end, and attempts nobody sent are given back."""
         now = self._clock.now()
         try:
-            await self._database.write(lambda c: _step_due(c, now))
-            await self._stop_at_limit(now)
-            await self._call_backs(now)
+            await self._database.write(lambda c: nodes.beat(c, self._node, self._role, now))
+            if self._house_work:
+                await self._database.write(lambda c: _step_due(c, now))
+                await self._stop_at_limit(now)
+                await self._call_backs(now)
+                await self._lost_nodes(now)
             lost = await self._database.read(lambda c: attempts.orphans(c, now - ORPHAN_AFTER))
             if lost:
                 await self._database.write(

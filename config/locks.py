@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from config.settings import SettingsError
-from storage.alone import Alone, DatabaseTaken, name_of
+from storage.alone import HOUSE_LOCK, Alone, DatabaseTaken, name_of, node_lock
 
 #: Stays when the service ends; only the lock on it counts, and the kernel gives that back after any death.
 LOCK_FILE = "careline.lock"
@@ -42,13 +42,22 @@ def _locked(path: Path, taken: Exception) -> Iterator[None]:
 
 
 @contextmanager
-def hold_database(url: str, data: Path) -> Iterator[Alone | None]:
+def hold_database(url: str, data: Path, *, system: str = "", dialer: bool = False) -> Iterator[Alone | None]:
     """Hold the database until the end; PostgreSQL's lock is given, to be asked for its trouble.
+
+    There is one house on a database, and with it any number of dialers, each with a switch of its own name
+    (`system`), for which PostgreSQL is needed.
 
     SQLite's file is held by a lock beside it, whatever name leads to it. Raises
     DatabaseTaken where another process holds it, StorageUnavailable, OSError.
     """
     address = make_url(url)
+    if dialer and address.get_backend_name() == "sqlite":
+        raise SettingsError(
+            [
+                'role = "dialer" needs PostgreSQL (storage.url); SQLite belongs to one process. Nothing was started.'
+            ]
+        )
     if address.get_backend_name() == "sqlite":
         path = Path(address.database or "").resolve()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -59,7 +68,8 @@ def hold_database(url: str, data: Path) -> Iterator[Alone | None]:
         with _locked(path.with_name(f"{path.name}.lock"), taken):
             yield None
         return
-    lock = Alone(url, name=name_of(data))
+    locks = ([] if dialer else [HOUSE_LOCK]) + ([node_lock(system)] if system else [])
+    lock = Alone(url, name=name_of(data), locks=locks)
     lock.take()
     try:
         yield lock

@@ -100,6 +100,7 @@ from storage import (
     hooks,
     idempotency,
     matching,
+    nodes,
     optouts,
     outgoing,
     recordings,
@@ -174,6 +175,8 @@ class Service:
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
         phone = settings.telephony
         self.settings = settings
+        #: One house does what a database needs once; dialers beside it only dial (decision 0046).
+        self.is_house = settings.role == "house"
         self.clock = clock or SystemClock()
         self.layout = Layout(data=settings.data.absolute())
         self.secrets = switch_secrets(phone.switch, settings.data)
@@ -310,6 +313,7 @@ class Service:
             ),
             pace=self.control.pace,
             agents=self.campaign_agents,
+            house_work=self.is_house,
             alert=self._call_back_due,
         )
         self.journal.watch(self.dialing.calls_changed)
@@ -516,7 +520,8 @@ class Service:
                 },
                 zone=settings.calendar.zone,
                 dealership=settings.dealership,
-            )
+            ),
+            only_health=not self.is_house,
         )
         self.web = WebServer(self.app, settings.web)
         self.hooks = HookSender(
@@ -526,32 +531,34 @@ class Service:
             self.clock,
             words=lambda language, event: text(language, f"hooks.event.{event}"),
         )
+        # Its own switch is every process's business; the house's work is done by one of them.
         self.ticks = Ticks(settings.calendar.zone)
+        self.house_ticks = house = Ticks(settings.calendar.zone)
         self.ticks.every(2, "queues", self._look_at_queues)
-        self.ticks.every(1, "wrapups", self.agents.end_wrapups)
+        house.every(1, "wrapups", self.agents.end_wrapups)
         self.ticks.every(1, "held", self._look_again)
-        self.ticks.every(1, "returning", self.returning.look)
+        house.every(1, "returning", self.returning.look)
         self.ticks.every(3, "imports", self._import)
         self.ticks.every(5, "reserve", self._reserve)
         self.ticks.every(60, "reconciliation", self._reconcile)
-        self.ticks.every(20, "recordings", self._measure_recordings)
-        self.ticks.daily(3, 30, "retention", self._retain)
+        house.every(20, "recordings", self._measure_recordings)
+        house.daily(3, 30, "retention", self._retain)
         self.duplicates = DuplicateTicks(self.database, self.clock, self.journal)
         self.journal.watch(self.duplicates.calls_changed)
-        self.ticks.every(15, "duplicates", self.duplicates.look)
-        self.ticks.daily(2, 30, "all_duplicates", self.duplicates.look_at_all)
+        house.every(15, "duplicates", self.duplicates.look)
+        house.daily(2, 30, "all_duplicates", self.duplicates.look_at_all)
         self.classes = ClassTicks(self.database, self.clock, settings.calendar.zone)
-        self.ticks.every(3, "classes", self.classes.look)
+        house.every(3, "classes", self.classes.look)
         self.survey_ticks = SurveyTicks(self.database, self.clock, self.hours)
-        self.ticks.every(60, "surveys", self.survey_ticks.look)
+        house.every(60, "surveys", self.survey_ticks.look)
         self.survey_sounds = SurveySounds(self.database, self.clock, prompts, settings)
-        self.ticks.every(60, "survey sounds", self.survey_sounds.look)
-        self.ticks.daily(1, 30, "all_classes", self.classes.begin_night)
+        house.every(60, "survey sounds", self.survey_sounds.look)
+        house.daily(1, 30, "all_classes", self.classes.begin_night)
         self.appointments = AppointmentTicks(self.database, self.clock, self.hours, settings.crm.appointments)
-        self.ticks.every(60, "appointments", self.appointments.look)
-        self.ticks.every(10, "cases", self.cases.look)
+        house.every(60, "appointments", self.appointments.look)
+        house.every(10, "cases", self.cases.look)
         self.ticks.every(5, "campaigns", self.dialing.look)
-        self.ticks.every(60, "hotline load", self.campaign_agents.look)
+        house.every(60, "hotline load", self.campaign_agents.look)
         self.ladder = LadderTicks(
             self.database,
             self.clock,
@@ -560,16 +567,16 @@ class Service:
             NoSender(),
             mark=text(phone.hotline.languages[0], "campaigns.ladder.mark", campaign="{campaign}"),
         )
-        self.ticks.every(60, "ladder", self.ladder.look)
+        house.every(60, "ladder", self.ladder.look)
         self.due = DueTicks(self.database, self.clock, self.hours)
-        self.ticks.every(60, "due", self.due.look)
+        house.every(60, "due", self.due.look)
         self.report_ticks = ReportTicks(
             self.database, self.reports, settings.crm.reports, self.hours, self.clock
         )
-        self.ticks.every(60, "reports", self.report_ticks.look)
-        self.ticks.daily(3, 50, "report_files", self.report_ticks.clear)
+        house.every(60, "reports", self.report_ticks.look)
+        house.daily(3, 50, "report_files", self.report_ticks.clear)
         self.ticks.every(600, "memory", self._sweep)
-        self.ticks.every(3600, "lists", self.lists.clear)
+        house.every(3600, "lists", self.lists.clear)
 
     def read_number(self, raw: str) -> str | None:
         """What a person typed or a trunk delivered as E.164, or None."""
@@ -587,15 +594,26 @@ class Service:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (
             hold_folder(self.settings.data),
-            hold_database(self.settings.database_url, self.settings.data) as self.alone,
+            hold_database(
+                self.settings.database_url,
+                self.settings.data,
+                system=self.settings.telephony.switch.system_name,
+                dialer=not self.is_house,
+            ) as self.alone,
         ):
             await self._run(stop)
 
     async def _run(self, stop: asyncio.Event) -> None:
         await asyncio.to_thread(upgrade, self.settings.database_url)
         now = self.clock.now()
-        await self.database.write(lambda connection: seed(connection, now))
-        await self.database.write(lambda connection: seed_questionnaires(connection, now))
+        if self.is_house:
+            await self.database.write(lambda connection: seed(connection, now))
+            await self.database.write(lambda connection: seed_questionnaires(connection, now))
+        await self.database.write(
+            lambda connection: nodes.beat(
+                connection, self.journal.system, self.settings.role, now, starts=True
+            )
+        )
         boot = await self.database.read(lambda connection: calls.last_boot(connection, self.journal.system))
         self.link.remember_boot(boot.boot if boot is not None else "")
         async with AsyncExitStack() as stack:
@@ -611,17 +629,21 @@ class Service:
             )
             await self.web.start()
             stack.push_async_callback(self.web.stop)
-            lists = asyncio.create_task(self.lists.run(), name="lists")
-            stack.push_async_callback(_cancelled, lists)
-            telling = asyncio.create_task(self.hooks.run(), name="hooks")
-            stack.push_async_callback(self.hooks.close)
-            stack.push_async_callback(_cancelled, telling)
+            if self.is_house:
+                lists = asyncio.create_task(self.lists.run(), name="lists")
+                stack.push_async_callback(_cancelled, lists)
+                telling = asyncio.create_task(self.hooks.run(), name="hooks")
+                stack.push_async_callback(self.hooks.close)
+                stack.push_async_callback(_cancelled, telling)
             link = asyncio.create_task(self.link.run(), name="ami-link")
             stack.push_async_callback(_cancelled, link)
             stack.push_async_callback(self.host.drain)
             stack.push_async_callback(self.agi.close, _DRAIN_SECONDS)
             self.ticks.start()
             stack.callback(self.ticks.stop)
+            if self.is_house:
+                self.house_ticks.start()
+                stack.callback(self.house_ticks.stop)
             dialing = asyncio.create_task(self.dialing.dialer.run(), name="dialer")
             stack.push_async_callback(
                 _cancelled, dialing
@@ -796,6 +818,8 @@ class Service:
             await self._import()
             await self.dialing.unwatched()
             await self.reconciler.reconcile(snapshot)
+            if not self.is_house:
+                return  # agents and their telephones are at the house's switch
             await self._learn_targets()
             await self.agents.reconcile(
                 [one for one in snapshot.members if one.queue in self.agents.queues],
@@ -897,6 +921,8 @@ class Service:
         try:
             snapshot = await self.link.snapshot()
             await self.reconciler.reconcile(snapshot)
+            if not self.is_house:
+                return
             await self._learn_targets()
             await self.agents.reconcile(
                 [one for one in snapshot.members if one.queue in self.agents.queues],

@@ -10,7 +10,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError
@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     cache: Path = Field(Path(".cache"), description="folder of the private Asterisk")
     dealership: str = Field(
         "示例汽车服务中心", max_length=60, description="name shown to customers and agents"
+    )
+    role: Literal["house", "dialer"] = Field(
+        "house",
+        description="house: everything; dialer: only dials agentless campaigns with a switch of its own, beside a "
+        "house on the same PostgreSQL",
     )
     telephony: TelephonyOptions = TelephonyOptions()
     calendar: CalendarOptions = CalendarOptions()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.agi import Line
 from lab.network import Phone
+
+#: A telephone that answers by itself takes so long, in seconds.
+_BY_ITSELF = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,11 @@ class Agent:
         self._cut = cut
         self._rng = random.Random(f"{seed}-{phone.endpoint}")
 
-    async def take(self, line: Line, sound: str) -> None:
+    async def take(self, line: Line, sound: str, *, at_once: bool = False) -> None:
         """Handle one ringing call until it is over; a second one meanwhile is refused as busy (486).
+
+        `at_once`: the caller asks the telephone to answer by itself, as desk telephones can; a phone nobody is at
+        (`misses`, `declines`) does not.
 
         `sound` is the path of what she says. Raises `HungUp` when the other side ends it.
         """
@@ -76,7 +82,10 @@ class Agent:
             return
         self.line = line
         try:
-            await self._handle(line, ring_of(self.habits, self._rng), sound)
+            ring = ring_of(self.habits, self._rng)
+            await self._handle(
+                line, replace(ring, delay=min(ring.delay, _BY_ITSELF)) if at_once else ring, sound
+            )
         finally:
             self.line = None
             self.talking = False

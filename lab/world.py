@@ -275,7 +275,8 @@ class Lab:
         number = line.facts.get("agi_extension", "")
         agent = self.agents.get(number)
         if agent is not None:
-            await agent.take(line, self._sound(agent.habits.sound))
+            at_once = "answer-after=0" in line.facts.get("agi_arg_1", "")
+            await agent.take(line, self._sound(agent.habits.sound), at_once=at_once)
         else:
             await self.outside.take(line, entry_of(number, self.outside.directory).does)
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,7 +28,9 @@ from storage.database import StorageError, StorageUnavailable, make_engine
 log = structlog.get_logger(__name__)
 
 #: The two halves of the lock's key: "CARE" in ASCII, and which of our locks it is.
-_KEY: Final = {"house": 0x4341_5245, "lock": 1}
+_HOUSE: Final = 0x4341_5245
+#: The lock of the one house on a database; dialers have one each, by the name of their switch (`node_lock`).
+HOUSE_LOCK: Final = 1
 #: Seconds between two looks at the connection.
 _EVERY: Final = 2.0
 #: Bytes PostgreSQL keeps of an application's name.
@@ -61,10 +65,18 @@ def name_of(data: Path) -> str:
     return start + (folder if len(folder) <= room else f"..{folder[-(room - 2) :]}")
 
 
+def node_lock(system: str) -> int:
+    """The lock of whoever runs a switch of this name: no two write its calls."""
+    return 2 + zlib.crc32(system.encode()) % 0x7FFF_FFF0
+
+
 class Alone:
     """The lock. `take` it, ask `trouble`, `release` it; the thread is its own."""
 
-    def __init__(self, url: str, *, name: str, every: float = _EVERY) -> None:
+    def __init__(
+        self, url: str, *, name: str, every: float = _EVERY, locks: Sequence[int] = (HOUSE_LOCK,)
+    ) -> None:
+        self._locks = tuple(locks)
         self._engine = make_engine(url, writer=False, size=1, pool_seconds=5.0)
         self._name = name
         self._every = every
@@ -125,8 +137,9 @@ class Alone:
                 connection.exec_driver_sql(f"SET tcp_keepalives_{setting} = {value}")
         wait = text("SELECT set_config('lock_timeout', :wait, false)")
         connection.execute(wait, {"wait": f"{max(1, int(patience_seconds * 1000))}ms"})
-        if (holder := _waited(connection)) is not None:
-            return holder
+        for lock in self._locks:
+            if (holder := _waited(connection, lock)) is not None:
+                return holder
         row = connection.execute(
             text("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
         ).one()
@@ -174,22 +187,24 @@ class Alone:
             log.error(trouble, action="database_lock_lost", why=why)
 
 
-def _waited(connection: Connection) -> _Holder | None:
+def _waited(connection: Connection, lock: int) -> _Holder | None:
     """Wait for the lock as long as `lock_timeout` says; gives who holds it. None: it is ours."""
     for _ in range(3):
         try:
-            connection.execute(text("SELECT pg_advisory_lock(:house, :lock)"), _KEY)
+            connection.execute(
+                text("SELECT pg_advisory_lock(:house, :lock)"), {"house": _HOUSE, "lock": lock}
+            )
             return None
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", "") != "55P03":  # lock_not_available
                 raise
         # Whoever went between the two questions holds it no more.
-        if (holder := _holder(connection)) is not None:
+        if (holder := _holder(connection, lock)) is not None:
             return holder
     return _Holder(0, datetime.now().astimezone(), "", "")
 
 
-def _holder(connection: Connection) -> _Holder | None:
+def _holder(connection: Connection, lock: int) -> _Holder | None:
     row: Any = connection.execute(
         text(
             "SELECT a.pid, a.backend_start, a.application_name, host(a.client_addr) AS address"
@@ -198,7 +213,7 @@ def _holder(connection: Connection) -> _Holder | None:
             " AND l.classid = :house AND l.objid = :lock"
             " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         ),
-        _KEY,
+        {"house": _HOUSE, "lock": lock},
     ).first()
     if row is None:
         return None

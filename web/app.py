@@ -181,6 +181,8 @@ async def static_file(request: web.Request) -> web.Response:
     )
 
 
+#: What a process without pages serves.
+_HEALTH: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 OWN_ROUTES: Final = (
     Route(
         method="GET",
@@ -313,8 +315,11 @@ ROUTES: Final[tuple[Route, ...]] = (
 )
 
 
-def make_app(services: Services) -> web.Application:
-    """The application over these services. Raises NoCParser, NoClient."""
+def make_app(services: Services, *, only_health: bool = False) -> web.Application:
+    """The application over these services; `only_health`: no page and no API but how the process is.
+
+    Raises NoCParser, NoClient.
+    """
     health.require_c_parser()
     require_client()
     app = web.Application(middlewares=[refuse_in_one_way], client_max_size=services.options.body_bytes)
@@ -336,7 +341,8 @@ def make_app(services: Services) -> web.Application:
         if route.page is not None and route.needs is not None and route.media == "text/html"
     }
     for route in ROUTES:
-        add_route(app, route)
+        if not only_health or route.path in _HEALTH:
+            add_route(app, route)
     app.on_response_prepare.append(_dress)
     app.cleanup_ctx.append(_look_after_streams)
     app.cleanup_ctx.append(_look_after_phones)

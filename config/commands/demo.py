@@ -19,12 +19,14 @@ from typing import Annotated, Any
 import typer
 
 from access.permissions import Role
+from config.commands._demo_campaigns import DemoCampaigns, directory
 from config.settings import load
 from config.site import Person, Site, SiteError, is_free, remove_environment
 from lab.agents import Habits
 from lab.customers import script
 from lab.network import LabBinary, free_port
 from lab.network import Phone as LabPhone
+from lab.outside import DIRECTORY
 from lab.world import Lab
 from storage.calls import calls_on_trunk
 from storage.database import Database
@@ -90,15 +92,22 @@ async def _demo(folder: Path, seconds: int, report: Path | None, rate: float, se
         await _sign_on(site, lab)
         _welcome(site, time.monotonic() - begin)
         since = time.time()
+        lab.outside.directory = directory(DIRECTORY)
+        campaigns = DemoCampaigns(site)
+        await campaigns.begin()
         callers = _Callers(site, lab, rate, seed)
         await callers.run(seconds, stop)
         _say("Ending: the last callers hang up …")
+        await campaigns.finish()
+        await campaigns.settled(_DRAIN_SECONDS)
         found = await _count(site, lab, since)
+        found["campaigns"] = await campaigns.count([one for one in lab.records() if one.start >= since])
         if report is not None:
             text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
             await asyncio.to_thread(report.write_text, text, encoding="utf-8")
         _say(_summary(found))
-        if any(kind["difference"] for kind in found.values()):
+        kinds = [*found["campaigns"].values(), *(one for name, one in found.items() if name != "campaigns")]
+        if any(kind["difference"] for kind in kinds):
             raise SiteError("The log and the outside world do not agree; see the report.")
     finally:
         await lab.stop()
@@ -141,6 +150,7 @@ def _overrides() -> dict[str, Any]:
                              "weight": 10, "wrapup_seconds": 60, "missed_before_pause": 0},
             },
         },
+        "crm": {"contactability": {"spans": [{"days": every, "open": "00:00", "close": "24:00"}], "on_holidays": True}},
         "calendar": {"holidays": "", "spans": [{"days": every, "open": "00:00", "close": "24:00"}]},
         "web": {"port": tcp["web"]},
         "log": {"format": "json"},
@@ -252,7 +262,7 @@ class _Callers:
         while not stop.is_set():
             records = self.lab.records()
             for record in records[told:]:
-                if record.kind == "customer":
+                if record.kind in ("customer", "outside"):
                     _say(
                         f"  {time.strftime('%H:%M:%S')}  {record.person:<16} → {record.called}  "
                         f"{record.outcome}, keys {record.keys_sent or '-'}, {record.talk_seconds:.0f} s"
@@ -331,6 +341,13 @@ def _summary(found: Mapping[str, Any]) -> str:
         f"{kind}: {one['lab']} calls outside, {one['careline']} in the log, difference {one['difference']}"
         for kind, one in found.items()
         if kind in ("inbound", "outbound")
+    ]
+    lines = [
+        *lines,
+        *(
+            f"{name}: {one['lab']} calls outside, {one['careline']} tries, difference {one['difference']}"
+            for name, one in found.get("campaigns", {}).items()
+        ),
     ]
     return "\n".join(lines)
 

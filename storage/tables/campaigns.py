@@ -141,3 +141,14 @@ campaign_rungs = Table(
     Index("ix_campaign_rungs_customer_id", "customer_id"),
     Index("ix_campaign_rungs_campaign_id", "campaign_id"),
 )
+
+#: Processes that dial, each with a switch of its own: when each was heard of last.
+nodes = Table(
+    "nodes",
+    metadata,
+    #: The switch's system name.
+    Column("name", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("beat_at", Utc, nullable=False),
+)

@@ -210,11 +210,11 @@ def test_a_lock_let_go_between_two_questions_is_taken(
     other, ours = Alone(postgres_url, name="other"), Alone(postgres_url, name="ours")
     asked: list[object] = []
 
-    def just_gone(connection: Connection) -> object:
+    def just_gone(connection: Connection, lock: int) -> object:
         other.release()
         # Its server process ends once it has read the goodbye.
-        until(lambda: whose(connection) is None, 30, "the lock was not let go")
-        asked.append(whose(connection))
+        until(lambda: whose(connection, lock) is None, 30, "the lock was not let go")
+        asked.append(whose(connection, lock))
         return asked[-1]
 
     whose = alone._holder

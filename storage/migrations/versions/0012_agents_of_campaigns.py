@@ -16,6 +16,14 @@ depends_on = None
 def upgrade() -> None:
     """Agents of campaigns."""
     op.create_table(
+        "nodes",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("started_at", Utc(), nullable=False),
+        sa.Column("beat_at", Utc(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_nodes")),
+    )
+    op.create_table(
         "campaign_rungs",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("campaign_id", sa.String(length=26), nullable=False),
