@@ -32,7 +32,7 @@ from campaigns.targets import Target, TargetState
 from crm.consent.contactability import Answer, Rule
 from crm.contacts.contacts import ContactError, ContactState, Result
 from storage import campaign_targets, campaigns, contacts, ladder
-from storage.contactability import Asked, House, ask
+from storage.contactability import Asked, House, Inquiry, ask_many
 from storage.customers import mark_number
 from storage.tables.calls import calls
 from storage.tables.campaigns import campaign_targets as targets
@@ -111,14 +111,15 @@ def propose(
     """
     found: list[Proposal] = []
     dial = 0
-    for target in campaign_targets.due(
-        connection, campaign.id, now, limit * 3 + 10, but=but, agent_id=agent_id
-    ):
-        proposal = consider(connection, campaign, target, house, now, agent_reserved=agent_reserved)
-        found.append(proposal)
-        dial += proposal.verdict is Verdict.DIAL
-        if dial >= limit:
-            break
+    due = campaign_targets.due(connection, campaign.id, now, limit * 3 + 10, but=but, agent_id=agent_id)
+    start = 0
+    while start < len(due) and dial < limit:
+        # As many as are still wanted, most of which may be dialed.
+        some = due[start : start + limit - dial]
+        start += len(some)
+        every = consider_many(connection, campaign, some, house, now, agent_reserved=agent_reserved)
+        found += every
+        dial += sum(one.verdict is Verdict.DIAL for one in every)
     return found
 
 
@@ -132,21 +133,42 @@ def consider(
     agent_reserved: bool,
 ) -> Proposal:
     """What is to become of one target at this moment. Only reads."""
-    if target.expires_at <= now:
-        return Proposal(target=target, verdict=Verdict.EXPIRED, at=now, why={"why": "expired"})
-    if target.contact_id is not None and (ended := _contact_over(connection, target.contact_id)):
-        return Proposal(target=target, verdict=Verdict.DONE, at=now, why={"why": "contact", "result": ended})
-    asked = ask(
+    [proposal] = consider_many(connection, campaign, [target], house, now, agent_reserved=agent_reserved)
+    return proposal
+
+
+def consider_many(
+    connection: Connection,
+    campaign: Campaign,
+    every: Sequence[Target],
+    house: House,
+    now: datetime,
+    *,
+    agent_reserved: bool,
+) -> list[Proposal]:
+    """What is to become of each of these targets of a campaign at this moment. Only reads."""
+    over = _contacts_over(connection, [one.contact_id for one in every if one.contact_id is not None])
+    asked = ask_many(
         connection,
         house,
-        customer_id=target.customer_id,
+        [Inquiry(customer_id=one.customer_id, vehicle_id=one.vehicle_id, turn=one.turn) for one in every],
         purpose=CONTACT_PURPOSE[campaign.purpose],
         now=now,
-        vehicle_id=target.vehicle_id,
         lists=campaign.rules.lists,
-        turn=target.turn,
         agent_reserved=agent_reserved,
     )
+    return [
+        _proposal(target, answers, over.get(target.contact_id or "", ""), now)
+        for target, answers in zip(every, asked, strict=True)
+    ]
+
+
+def _proposal(target: Target, asked: Sequence[Asked], over: str, now: datetime) -> Proposal:
+    """`over`: what came of the contact it is about, where that is closed."""
+    if target.expires_at <= now:
+        return Proposal(target=target, verdict=Verdict.EXPIRED, at=now, why={"why": "expired"})
+    if over:
+        return Proposal(target=target, verdict=Verdict.DONE, at=now, why={"why": "contact", "result": over})
     last = asked[-1]
     if last.answer.allowed and last.number is not None:
         return Proposal(
@@ -185,14 +207,18 @@ def _why(answer: Answer, until: datetime | None) -> dict[str, Any]:
     }
 
 
-def _contact_over(connection: Connection, contact_id: str) -> str:
-    """What came of the contact a target is about; empty while it is open."""
-    row = connection.execute(
-        select(due_contacts.c.state, due_contacts.c.result).where(due_contacts.c.id == contact_id)
-    ).one_or_none()
-    if row is None:
-        return "gone"
-    return str(row.result or "closed") if row.state == ContactState.CLOSED else ""
+def _contacts_over(connection: Connection, contact_ids: Sequence[str]) -> dict[str, str]:
+    """What came of contacts that targets are about, by id; those that are open are not in it."""
+    if not contact_ids:
+        return {}
+    rows = connection.execute(
+        select(due_contacts.c.id, due_contacts.c.state, due_contacts.c.result).where(
+            due_contacts.c.id.in_(contact_ids)
+        )
+    ).all()
+    there = {row.id for row in rows}
+    closed = {row.id: str(row.result or "closed") for row in rows if row.state == ContactState.CLOSED}
+    return closed | {one: "gone" for one in contact_ids if one not in there}
 
 
 def claim(
@@ -209,14 +235,11 @@ def claim(
     row = connection.execute(locked).one_or_none()
     running = row is not None and row.state == CampaignState.RUNNING
     agentless = row is not None and row.mode == Mode.AGENTLESS
-    claimed: list[Attempt] = []
     for one in proposals:
-        if one.verdict is Verdict.DIAL:
-            if running and (attempt := _claim(connection, one, node, now, agentless=agentless)) is not None:
-                claimed.append(attempt)
-        else:
+        if one.verdict is not Verdict.DIAL:
             put_off(connection, one, now)
-    return claimed
+    wanted = [one for one in proposals if one.verdict is Verdict.DIAL] if running else []
+    return _claim(connection, wanted, node, now, agentless=agentless)
 
 
 def put_off(connection: Connection, one: Proposal, now: datetime) -> None:
@@ -233,74 +256,116 @@ def claim_by_hand(
     connection: Connection, one: Proposal, *, node: str, now: datetime, agent_id: str
 ) -> Attempt | None:
     """An agent dials this target himself, his telephone first. None where somebody or another campaign was faster."""
-    return _claim(connection, one, node, now, agent_id=agent_id)
+    claimed = _claim(connection, [one], node, now, agent_id=agent_id)
+    return claimed[0] if claimed else None
 
 
 def _claim(
     connection: Connection,
-    one: Proposal,
+    proposals: Sequence[Proposal],
     node: str,
     now: datetime,
     *,
     agentless: bool = False,
     agent_id: str | None = None,
-) -> Attempt | None:
-    target = one.target
-    since = connection.execute(
-        select(func.count()).where(
-            attempts.c.customer_id == target.customer_id, attempts.c.intent_at > one.at
+) -> list[Attempt]:
+    """The attempts of those that nothing has happened to since they were asked about, in the same order."""
+    taken = _taken(connection, _left_in_peace(connection, proposals))
+    if not taken:
+        return []
+    sends = _sends(connection, [one.target.id for one in taken])
+    made: list[Attempt] = []
+    for one in taken:
+        no = one.target.tries + 1
+        made.append(
+            Attempt(
+                id=AttemptId(new_id(now)),
+                campaign_id=one.target.campaign_id,
+                target_id=one.target.id,
+                customer_id=one.target.customer_id,
+                no=no,
+                send=sends.get((one.target.id, no), 0) + 1,
+                number=one.number,
+                node=node,
+                state=AttemptState.INTENT,
+                intent_at=now,
+                agentless=agentless,
+                agent_first=agent_id is not None,
+                agent_id=agent_id,
+                answer=one.answer,
+            )
         )
-    ).scalar_one()
-    if since:
-        return None  # somebody called him since he was asked about
-    taken = (
-        update(targets)
-        .where(
-            targets.c.id == target.id,
-            targets.c.state == TargetState.WAITING,
-            targets.c.due_at == target.due_at,
-        )
-        .values(state=TargetState.DIALING, why={}, held_by=None, held_until=None)
-    )
-    if connection.execute(taken).rowcount != 1:
-        return None
-    no = target.tries + 1
-    sent = connection.execute(
-        select(func.max(attempts.c.send)).where(attempts.c.target_id == target.id, attempts.c.no == no)
-    ).scalar_one_or_none()
-    attempt = Attempt(
-        id=AttemptId(new_id(now)),
-        campaign_id=target.campaign_id,
-        target_id=target.id,
-        customer_id=target.customer_id,
-        no=no,
-        send=(sent or 0) + 1,
-        number=one.number,
-        node=node,
-        state=AttemptState.INTENT,
-        intent_at=now,
-        agentless=agentless,
-        agent_first=agent_id is not None,
-        agent_id=agent_id,
-        answer=one.answer,
-    )
     engine = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = engine.insert(attempts).values(
-        **{name: getattr(attempt, name) for name in Attempt.__slots__ if name != "answer"},
-        answer=dict(attempt.answer),
-        open_number=attempt.number,
-        open_customer=attempt.customer_id,
+    new = set(
+        connection.execute(
+            engine.insert(attempts).on_conflict_do_nothing().returning(attempts.c.id),
+            [
+                {
+                    **{name: getattr(one, name) for name in Attempt.__slots__ if name != "answer"},
+                    "answer": dict(one.answer),
+                    "open_number": one.number,
+                    "open_customer": one.customer_id,
+                }
+                # In one order everywhere, so that no two processes wait for each other.
+                for one in sorted(made, key=lambda one: one.number)
+            ],
+        ).scalars()
     )
-    new = connection.execute(row.on_conflict_do_nothing().returning(attempts.c.id)).scalar_one_or_none()
-    if new is not None:
-        return attempt
-    busy: dict[str, Any] = {"rule": Rule.IN_CONTACT.value, "evidence": {}, "until": None}
+    lost = [one.target_id for one in made if one.id not in new]
+    if lost:
+        busy: dict[str, Any] = {"rule": Rule.IN_CONTACT.value, "evidence": {}, "until": None}
+        connection.execute(
+            update(targets)
+            .where(targets.c.id.in_(lost))
+            .values(state=TargetState.WAITING, due_at=now + timedelta(minutes=1), why=busy)
+        )
+    return [one for one in made if one.id in new]
+
+
+def _left_in_peace(connection: Connection, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Those whom nobody called since they were asked about."""
+    if not proposals:
+        return []
+    since = connection.execute(
+        select(attempts.c.customer_id, func.max(attempts.c.intent_at).label("at"))
+        .where(
+            attempts.c.customer_id.in_([one.target.customer_id for one in proposals]),
+            attempts.c.intent_at > min(one.at for one in proposals),
+        )
+        .group_by(attempts.c.customer_id)
+    )
+    called = {row.customer_id: row.at for row in since}
+    return [one for one in proposals if called.get(one.target.customer_id, one.at) <= one.at]
+
+
+def _taken(connection: Connection, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Those whose targets wait as they did; they are being dialed from now on."""
+    if not proposals:
+        return []
+    held = (
+        select(targets.c.id, targets.c.due_at)
+        .where(targets.c.id.in_([one.target.id for one in proposals]), targets.c.state == TargetState.WAITING)
+        .order_by(targets.c.id)
+        .with_for_update()
+    )
+    waits = {row.id: row.due_at for row in connection.execute(held)}
+    taken = [one for one in proposals if waits.get(one.target.id) == one.target.due_at]
     connection.execute(
         update(targets)
-        .where(targets.c.id == target.id)
-        .values(state=TargetState.WAITING, due_at=now + timedelta(minutes=1), why=busy)
+        .where(targets.c.id.in_([one.target.id for one in taken]))
+        .values(state=TargetState.DIALING, why={}, held_by=None, held_until=None)
     )
-    return None
+    return taken
+
+
+def _sends(connection: Connection, target_ids: Sequence[str]) -> dict[tuple[str, int], int]:
+    """The latest order of each try of these targets."""
+    rows = connection.execute(
+        select(attempts.c.target_id, attempts.c.no, func.max(attempts.c.send))
+        .where(attempts.c.target_id.in_(target_ids))
+        .group_by(attempts.c.target_id, attempts.c.no)
+    )
+    return {(target_id, no): send for target_id, no, send in rows}
 
 
 def submitted(connection: Connection, attempt_ids: Sequence[str]) -> None:
@@ -496,6 +561,7 @@ def settle(connection: Connection, before: Attempt, after: Attempt, now: datetim
     rules = campaigns.get(connection, after.campaign_id).rules
     decision = decide(target, after, rules, now)
     campaign_targets.write(connection, decision.target)
-    ladder.target_ended(connection, target.id, now)
+    if decision.target.state is TargetState.GIVEN_UP:
+        ladder.target_ended(connection, target.id, now)
     if decision.wrong_number:
         mark_number(connection, after.customer_id, after.number, now, wrong=True)

@@ -116,13 +116,21 @@ def withdraw_consent(
 
 def consents_of(connection: Connection, customer_id: str) -> list[Consent]:
     """A customer's consents, the latest first, withdrawn ones included."""
+    return consents_of_many(connection, [customer_id])[customer_id]
+
+
+def consents_of_many(connection: Connection, customer_ids: Sequence[str]) -> dict[str, list[Consent]]:
+    """What `consents_of` says of each."""
+    found: dict[str, list[Consent]] = {one: [] for one in customer_ids}
     rows = connection.execute(
         select(consents)
-        .where(consents.c.customer_id == customer_id)
+        .where(consents.c.customer_id.in_(customer_ids))
         .order_by(consents.c.given_at.desc(), consents.c.id.desc())
-        .limit(MOST_SHOWN)
     ).mappings()
-    return [_consent_from(row) for row in rows]
+    for row in rows:
+        if len(mine := found[row["customer_id"]]) < MOST_SHOWN:
+            mine.append(_consent_from(row))
+    return found
 
 
 def turn_off(
@@ -199,13 +207,21 @@ def turn_on(connection: Connection, switch: ContactSwitch, *, now: datetime, by_
 
 def switches_of(connection: Connection, customer_id: str) -> list[ContactSwitch]:
     """A customer's switches, the latest first, those turned on again included."""
+    return switches_of_many(connection, [customer_id])[customer_id]
+
+
+def switches_of_many(connection: Connection, customer_ids: Sequence[str]) -> dict[str, list[ContactSwitch]]:
+    """What `switches_of` says of each."""
+    found: dict[str, list[ContactSwitch]] = {one: [] for one in customer_ids}
     rows = connection.execute(
         select(contact_switches)
-        .where(contact_switches.c.customer_id == customer_id)
+        .where(contact_switches.c.customer_id.in_(customer_ids))
         .order_by(contact_switches.c.off_at.desc(), contact_switches.c.id.desc())
-        .limit(MOST_SHOWN)
     ).mappings()
-    return [_switch_from(row) for row in rows]
+    for row in rows:
+        if len(mine := found[row["customer_id"]]) < MOST_SHOWN:
+            mine.append(_switch_from(row))
+    return found
 
 
 def _alike(

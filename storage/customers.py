@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -414,22 +414,31 @@ def in_places(found: Collection[Contact]) -> list[tuple[int, Contact]]:
 
 def contacts_of(connection: Connection, customer_id: str, *, ended: bool = False) -> list[Contact]:
     """A customer's numbers, the primary one first."""
-    wanted = select(contacts).where(contacts.c.customer_id == customer_id)
+    return contacts_of_many(connection, [customer_id], ended=ended)[customer_id]
+
+
+def contacts_of_many(
+    connection: Connection, customer_ids: Sequence[str], *, ended: bool = False
+) -> dict[str, list[Contact]]:
+    """What `contacts_of` says of each."""
+    wanted = select(contacts).where(contacts.c.customer_id.in_(customer_ids))
     if not ended:
         wanted = wanted.where(contacts.c.ended_at.is_(None))
+    found: dict[str, list[Contact]] = {one: [] for one in customer_ids}
     rows = connection.execute(wanted.order_by(contacts.c.is_primary.desc(), contacts.c.number)).mappings()
-    return [
-        Contact(
-            customer_id=row["customer_id"],
-            number=E164(row["number"]),
-            label=Label(row["label"]),
-            primary=row["is_primary"],
-            since=row["since"],
-            ended_at=row["ended_at"],
-            wrong_since=row["wrong_since"],
+    for row in rows:
+        found[row["customer_id"]].append(
+            Contact(
+                customer_id=row["customer_id"],
+                number=E164(row["number"]),
+                label=Label(row["label"]),
+                primary=row["is_primary"],
+                since=row["since"],
+                ended_at=row["ended_at"],
+                wrong_since=row["wrong_since"],
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
 def _insert(connection: Connection, table: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, and_, func, or_, select, update
@@ -155,17 +155,23 @@ def entries_of(
     return [_entry_from(row) for row in rows.mappings()]
 
 
-def listings(connection: Connection, number: str, *, named: Collection[str] = ()) -> list[Listing]:
-    """What forbids a contact with a number: lists that hold everywhere, and those a campaign names by id."""
+def listings_of_many(
+    connection: Connection, numbers: Sequence[str], *, named: Collection[str] = ()
+) -> dict[str, list[Listing]]:
+    """What forbids a contact with each number: lists that hold everywhere, and those a campaign names by id."""
     rows = connection.execute(
-        select(entries.c.list_id, lists.c.name, entries.c.reason, entries.c.at)
+        select(entries.c.number, entries.c.list_id, lists.c.name, entries.c.reason, entries.c.at)
         .join(lists, lists.c.id == entries.c.list_id)
         .where(
-            entries.c.number == number,
+            entries.c.number.in_(numbers),
             entries.c.holds.is_not(None),
             lists.c.retired_at.is_(None),
             or_(lists.c.everywhere.is_(True), lists.c.id.in_(list(named))),
         )
         .order_by(entries.c.at, entries.c.id)
     )
-    return [Listing(list_id=row.list_id, list_name=row.name, reason=row.reason, at=row.at) for row in rows]
+    found: dict[str, list[Listing]] = {}
+    for row in rows:
+        one = Listing(list_id=row.list_id, list_name=row.name, reason=row.reason, at=row.at)
+        found.setdefault(row.number, []).append(one)
+    return found

@@ -88,10 +88,18 @@ def withdraw(
 
 def optouts_of(connection: Connection, number: str) -> list[OptOut]:
     """Everything ever said about a number, oldest first, withdrawn wishes included."""
+    return optouts_of_many(connection, [number])[number]
+
+
+def optouts_of_many(connection: Connection, numbers: Sequence[str]) -> dict[str, list[OptOut]]:
+    """What `optouts_of` says of each."""
+    found: dict[str, list[OptOut]] = {number: [] for number in numbers}
     rows = connection.execute(
-        select(optouts).where(optouts.c.number == number).order_by(optouts.c.at, optouts.c.id)
+        select(optouts).where(optouts.c.number.in_(numbers)).order_by(optouts.c.at, optouts.c.id)
     ).mappings()
-    return [optout_from(row) for row in rows]
+    for row in rows:
+        found[row["number"]].append(optout_from(row))
+    return found
 
 
 def refusal(

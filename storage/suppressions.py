@@ -65,19 +65,27 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
 
 def of_number(connection: Connection, key: bytes, number: str) -> list[OptOut]:
     """Wishes kept for a number somebody was erased with."""
-    rows = connection.execute(select(suppressions).where(suppressions.c.hash == hashed(key, number)))
-    return [
-        OptOut(
-            id=row.hash[:26],
-            number=number,
-            purpose=Purpose(row.purpose),
-            channel=Channel(row.channel),
-            source=OptOutSource(row.source),
-            at=row.at,
-            proof="erased",
+    return of_numbers(connection, key, [number])[number]
+
+
+def of_numbers(connection: Connection, key: bytes, numbers: Sequence[str]) -> dict[str, list[OptOut]]:
+    """What `of_number` says of each."""
+    numbers_by = {hashed(key, number): number for number in numbers}
+    found: dict[str, list[OptOut]] = {number: [] for number in numbers}
+    for row in connection.execute(select(suppressions).where(suppressions.c.hash.in_(list(numbers_by)))):
+        number = numbers_by[row.hash]
+        found[number].append(
+            OptOut(
+                id=row.hash[:26],
+                number=number,
+                purpose=Purpose(row.purpose),
+                channel=Channel(row.channel),
+                source=OptOutSource(row.source),
+                at=row.at,
+                proof="erased",
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
 def drop(connection: Connection, key: bytes, number: str, purpose: Purpose, channel: Channel) -> bool:
